@@ -1,0 +1,90 @@
+"""What every room stands on: errors, durable files, artifacts, progress, seeds, the cache.
+
+Knows nothing of training or of chips, and imports neither.
+"""
+
+from zhufeng.base._artifacts import (
+    MANIFEST,
+    Draft,
+    Manifest,
+    Spec,
+    damage,
+    differences,
+    find,
+    make,
+    read_manifest,
+)
+from zhufeng.base._cache import cache_folder, cache_root
+from zhufeng.base._errors import InputError, MissingExtraError, needs_extra
+from zhufeng.base._files import (
+    UNFINISHED,
+    durable,
+    exclusive,
+    files_below,
+    sync_folder,
+    write_durable,
+)
+from zhufeng.base._hashing import canonical_json, sha256_file, sha256_json
+from zhufeng.base._iterate import batched
+from zhufeng.base._progress import track
+from zhufeng.base._seeds import derive_seed, generator
+from zhufeng.base._sources import Files, Source, expand
+from zhufeng.base._typed import (
+    Json,
+    dump_toml,
+    loads_json,
+    nearest,
+    parse,
+    read_json,
+    read_text,
+    read_toml,
+    record,
+    shown,
+    to_json,
+    unknown_key,
+)
+
+__all__ = [
+    "MANIFEST",
+    "UNFINISHED",
+    "Draft",
+    "Files",
+    "InputError",
+    "Json",
+    "Manifest",
+    "MissingExtraError",
+    "Source",
+    "Spec",
+    "batched",
+    "cache_folder",
+    "cache_root",
+    "canonical_json",
+    "damage",
+    "derive_seed",
+    "differences",
+    "dump_toml",
+    "durable",
+    "exclusive",
+    "expand",
+    "files_below",
+    "find",
+    "generator",
+    "loads_json",
+    "make",
+    "nearest",
+    "needs_extra",
+    "parse",
+    "read_json",
+    "read_manifest",
+    "read_text",
+    "read_toml",
+    "record",
+    "sha256_file",
+    "sha256_json",
+    "shown",
+    "sync_folder",
+    "to_json",
+    "track",
+    "unknown_key",
+    "write_durable",
+]

@@ -1,0 +1,294 @@
+"""Artifacts: folders that are whole or absent, and that know what they were made from.
+
+An artifact is written beside its place, brought to the disk, and renamed. Its manifest holds
+the configuration, seed, versions, hashes of inputs and of its own files, figures and notes.
+Asked for again from the same inputs, nothing is done; from others, it is refused or replaced.
+
+Nothing in an artifact depends on time, machine or folder: the same inputs give the same bytes,
+also when the making was killed and taken up again.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zhufeng.base._errors import InputError
+from zhufeng.base._files import (
+    UNFINISHED,
+    files_below,
+    sync_folder,
+    sync_tree,
+    write_durable,
+)
+from zhufeng.base._hashing import sha256_file, sha256_json
+from zhufeng.base._typed import parse, read_json, record, shown, to_json
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+@record
+class Spec:
+    """What an artifact is made from. Equal specs make equal bytes."""
+
+    kind: str
+    """What it is, as the recipe names it: ``"corpus"``."""
+    version: int
+    """Of the code that makes it; raised whenever its output changes."""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Name of each input to the SHA-256 of its content."""
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over all of the above."""
+        return sha256_json(to_json(self))
+
+
+@record
+class File:
+    """One file of an artifact."""
+
+    bytes: int
+    sha256: str
+
+
+@record
+class Manifest:
+    """What an artifact says of itself; ``manifest.json`` in its folder."""
+
+    manifest: int = MANIFEST_VERSION
+    spec: Spec
+    versions: Mapping[str, str]
+    """Of Zhufeng, Python and the packages that the stage names. Told, not part of the key."""
+    figures: Mapping[str, float | None]
+    log: tuple[str, ...]
+    files: Mapping[str, File]
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the artifact's content, for whatever is made from it."""
+        return sha256_json({name: entry.sha256 for name, entry in self.files.items()})
+
+
+@dataclass
+class Draft:
+    """An artifact while it is being made. Write below `folder`; say the rest here."""
+
+    folder: Path
+    figures: dict[str, float | None] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def note(self, message: str) -> None:
+        """Add a line to the manifest's log. No times and no paths: it is part of the bytes."""
+        self.log.append(message)
+
+
+def find(place: Path) -> Manifest | None:
+    """The manifest of the artifact at `place`; None where there is nothing.
+
+    Raises:
+        InputError: something stands at `place` that is not a whole artifact of a version
+            that this Zhufeng reads.
+    """
+    if not place.exists():
+        return None
+    path = place / MANIFEST
+    if not path.exists():
+        raise InputError(
+            f"{place} is not an artifact",
+            expected=f"a folder with a {MANIFEST}, or nothing",
+            came="a folder without one" if place.is_dir() else "a file",
+            do="name another place, or move it away",
+        )
+    return read_manifest(path)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read ``manifest.json``.
+
+    Raises:
+        InputError: it is damaged, or of a newer version.
+    """
+    data = read_json(path)
+    version = data.get("manifest") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > MANIFEST_VERSION:
+        raise InputError(
+            f"{path} is of a newer version",
+            expected=f"a manifest of version {MANIFEST_VERSION} or older",
+            came=f"version {version}",
+            do="upgrade: pip install -U zhufeng",
+        )
+    return parse(Manifest, data, str(path))
+
+
+def damage(place: Path, manifest: Manifest, *, thorough: bool = False) -> str | None:
+    """What is wrong with the files of an artifact, in a few words; None if nothing is.
+
+    Compares names and sizes; `thorough` reads every byte.
+    """
+    there = set(files_below(place)) - {MANIFEST}
+    for name, entry in manifest.files.items():
+        path = place / name
+        if name not in there:
+            return f"{name} is gone"
+        if path.stat().st_size != entry.bytes or (thorough and sha256_file(path) != entry.sha256):
+            return f"{name} has changed"
+    added = sorted(there - set(manifest.files))
+    return f"{shown(added[0])} was added" if added else None
+
+
+def make(
+    place: Path,
+    spec: Spec,
+    fill: Callable[[Draft], None],
+    *,
+    replace: bool = False,
+    resumes: bool = False,
+    packages: tuple[str, ...] = (),
+) -> Manifest:
+    """Make the artifact `spec` at `place`, unless it stands there already.
+
+    The caller holds `exclusive(place.parent)`.
+
+    Args:
+        place: the artifact's folder; its parent must exist.
+        spec: what it is made from.
+        fill: writes the files. Whatever it raises leaves `place` as it was.
+        replace: an artifact from other inputs, or a damaged one, gives way; else it is refused.
+        resumes: `fill` takes up the files that a killed attempt of the same spec has left in
+            the draft's folder (written with `write_durable`, so that each is whole). Figures
+            and notes must then follow from the files. Without it every attempt begins empty.
+        packages: whose versions the manifest records.
+
+    Raises:
+        InputError: refused.
+    """
+    _put_back(place)
+    standing = find(place)
+    if standing:
+        if standing.spec.key == spec.key and not damage(place, standing):
+            return standing
+        if not replace:
+            raise _refusal(place, standing, spec)
+    draft_folder = _beside(place, f"draft-{spec.key[:16]}")
+    manifest = _fill(draft_folder, spec, fill, resumes=resumes, packages=packages)
+    _publish(draft_folder, place)
+    _sweep(place)
+    return manifest
+
+
+def _fill(
+    folder: Path,
+    spec: Spec,
+    fill: Callable[[Draft], None],
+    *,
+    resumes: bool,
+    packages: tuple[str, ...],
+) -> Manifest:
+    if (folder / MANIFEST).exists():
+        return read_manifest(folder / MANIFEST)  # killed between the manifest and the rename
+    if folder.exists() and not resumes:
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    for name in files_below(folder):
+        if name.endswith(UNFINISHED):
+            (folder / name).unlink()
+    draft = Draft(folder)
+    fill(draft)
+    manifest = Manifest(
+        spec=spec,
+        versions=_versions(packages),
+        figures=draft.figures,
+        log=tuple(draft.log),
+        files={
+            name: File(bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name))
+            for name in files_below(folder)
+        },
+    )
+    sync_tree(folder)
+    text = json.dumps(to_json(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+    write_durable(folder / MANIFEST, text.encode() + b"\n")
+    return manifest
+
+
+def _publish(draft_folder: Path, place: Path) -> None:
+    if place.exists():
+        place.rename(_beside(place, "replaced"))
+    draft_folder.rename(place)
+    sync_folder(place.parent)
+
+
+def _put_back(place: Path) -> None:
+    """Undo a replacement that was killed between its two renames."""
+    replaced = _beside(place, "replaced")
+    if replaced.exists() and not place.exists():
+        replaced.rename(place)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what earlier attempts and the replaced artifact left beside `place`.
+
+    Only now: until the new artifact stands, a half-made other one may still be wanted.
+    """
+    for entry in place.parent.iterdir():
+        if entry.name == _beside(place, "replaced").name or entry.name.startswith(
+            _beside(place, "draft-").name
+        ):
+            shutil.rmtree(entry)
+
+
+def _beside(place: Path, role: str) -> Path:
+    return place.with_name(f".{place.name}.{role}")
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    named = {name: metadata.version(name) for name in packages}
+    return {
+        "zhufeng": metadata.version("zhufeng"),
+        "python": platform.python_version(),
+        **named,
+    }
+
+
+def _refusal(place: Path, standing: Manifest, spec: Spec) -> InputError:
+    broken = damage(place, standing) if standing.spec.key == spec.key else None
+    return InputError(
+        f"{place} stands already",
+        expected="the same inputs as it was made from",
+        came=broken or "; ".join(differences(standing.spec, spec)),
+        do=f"name another folder with -o, or remove {place} to have it made again",
+    )
+
+
+def differences(old: Spec, new: Spec) -> list[str]:
+    """What has changed between two specs, in words a user knows."""
+    found = []
+    if old.kind != new.kind:
+        found.append(f"kind: {old.kind} there, {new.kind} here")
+    if old.version != new.version:
+        found.append(f"made by version {old.version} of the stage, now version {new.version}")
+    if old.seed != new.seed:
+        found.append(f"seed: {old.seed} there, {new.seed} here")
+    was, now = old.configuration, new.configuration
+    found += [
+        f"{key}: {shown(repr(was.get(key)))} there, {shown(repr(now.get(key)))} here"
+        for key in sorted({*was, *now})
+        if was.get(key) != now.get(key)
+    ]
+    for name in sorted({*old.inputs, *new.inputs}):
+        if name not in new.inputs:
+            found.append(f"input {shown(name)} is no longer given")
+        elif name not in old.inputs:
+            found.append(f"input {shown(name)} is new")
+        elif old.inputs[name] != new.inputs[name]:
+            found.append(f"input {shown(name)} has other content")
+    return found

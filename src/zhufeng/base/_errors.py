@@ -1,0 +1,59 @@
+"""The one error for what a user can put right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InputError(Exception):
+    """Something given to Zhufeng cannot be used; the command line ends with exit code 2.
+
+    Every such error says four things, so that nobody has to read our source to go on:
+    where it is wrong, what was expected, what came, and what to do.
+    """
+
+    def __init__(self, where: str, *, expected: str, came: str, do: str) -> None:
+        super().__init__(where, expected, came, do)
+        self.where = where
+        self.expected = expected
+        self.came = came
+        self.do = do
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}\n"
+            f"  expected: {self.expected}\n"
+            f"  came:     {self.came}\n"
+            f"  do:       {self.do}"
+        )
+
+
+class MissingExtraError(InputError):
+    """A capability's optional packages are not installed."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        super().__init__(
+            f"the package '{package}' is not installed",
+            expected=f"the extra [{extra}], which brings '{package}'",
+            came="an installation without it",
+            do=f"pip install 'zhufeng[{extra}]'",
+        )
+        self.extra = extra
+        self.package = package
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a failed import inside the block into the pip command that mends it.
+
+    >>> with needs_extra("train"):
+    ...     import torch
+
+    Raises:
+        MissingExtraError: a module imported in the block is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(extra, (error.name or "?").partition(".")[0]) from error

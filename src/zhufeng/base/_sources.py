@@ -1,0 +1,118 @@
+"""Files that the user names: files, folders and globs, told apart by content, not by place."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zhufeng.base._errors import InputError
+from zhufeng.base._hashing import sha256_file
+from zhufeng.base._typed import shown, similar_name
+
+
+@dataclass(frozen=True)
+class Files:
+    """Marks a field of a stage's configuration as naming files that the stage reads.
+
+    >>> inputs: Annotated[tuple[str, ...], Files(endings=(".txt",))]
+    """
+
+    endings: tuple[str, ...] = ()
+    """Which files of a folder are meant; a file named outright must have one of them too."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a stage reads."""
+
+    name: str
+    """The shortest end of its path that no other source of the field shares, so that a corpus
+    is the same corpus wherever it lies."""
+    path: Path
+    sha256: str
+
+
+def expand(patterns: Sequence[str], base: Path, files: Files, where: str) -> tuple[Source, ...]:
+    """The files that `patterns` name, without repetition, sorted by name.
+
+    Args:
+        patterns: paths of files and folders, and globs (``**`` reaches into folders).
+        base: where relative paths start.
+        files: which endings are meant.
+        where: who names them ("recipe.toml: corpus.inputs"), for the error.
+
+    Raises:
+        InputError: a pattern names nothing, or a file of another kind.
+    """
+    found: dict[Path, str] = {}
+    for pattern in patterns:
+        for path, name in _expand_one(pattern, base, files, where):
+            found.setdefault(path.resolve(), name)
+    names = _distinct(dict(found))
+    return tuple(
+        sorted(
+            (Source(names[path], path, sha256_file(path)) for path in found),
+            key=lambda source: source.name,
+        )
+    )
+
+
+def _expand_one(pattern: str, base: Path, files: Files, where: str) -> list[tuple[Path, str]]:
+    """Pairs of a file and the least that it may be called."""
+    path = base / Path(pattern).expanduser()
+    if path.is_dir():
+        inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _fits(p, files)]
+        if not inside:
+            raise InputError(
+                f"{where}: the folder '{shown(pattern)}' holds nothing to read",
+                expected=_kinds(files),
+                came="no such file in it",
+                do="check the path",
+            )
+        return [(p, p.relative_to(path.parent).as_posix()) for p in inside]
+    matches = [path] if path.is_file() else _glob(path)
+    if not matches:
+        raise InputError(
+            f"{where}: '{shown(pattern)}' names no file",
+            expected="a file, a folder or a glob that matches a file",
+            came=f"nothing at {path}" + similar_name(path),
+            do="check the path; relative ones start at " + str(base),
+        )
+    for match in matches:
+        if not _fits(match, files):
+            raise InputError(
+                f"{where}: '{shown(match.name)}' is of a kind that is not read",
+                expected=_kinds(files),
+                came=f"a file ending in '{shown(match.suffix)}'",
+                do="name files of these kinds, or convert it",
+            )
+    return [(match, match.name) for match in matches]
+
+
+def _glob(path: Path) -> list[Path]:
+    if not glob.has_magic(str(path)):
+        return []
+    found = [Path(text) for text in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    return sorted(match for match in found if match.is_file())
+
+
+def _distinct(names: dict[Path, str]) -> dict[Path, str]:
+    """Lengthen names by parent folders until no two are alike."""
+    while True:
+        counts = Counter(names.values())
+        alike = [path for path, name in names.items() if counts[name] > 1]
+        if not alike:
+            return names
+        for path in alike:
+            names[path] = Path(*path.parts[-len(Path(names[path]).parts) - 1 :]).as_posix()
+
+
+def _fits(path: Path, files: Files) -> bool:
+    return not files.endings or path.name.lower().endswith(files.endings)
+
+
+def _kinds(files: Files) -> str:
+    return "files ending in " + ", ".join(files.endings) if files.endings else "files"

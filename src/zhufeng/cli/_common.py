@@ -1,0 +1,91 @@
+"""What all commands share: flags, talk on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zhufeng.route import Run, StageResult, unbuilt_steps
+
+# Exit code of a command that has found something amiss.
+FINDING = 1
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Talk:
+    """How the command talks."""
+
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False
+    """Tell more of what is done, on stderr."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Results as one JSON object on stdout."""
+
+    def begin(self) -> None:
+        """Send the package's log to stderr."""
+        handler = logging.StreamHandler(sys.stderr)
+        form = "%(asctime)s %(name)s: %(message)s" if self.verbose else "%(message)s"
+        handler.setFormatter(logging.Formatter(form))
+        logger = logging.getLogger("zhufeng")
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.DEBUG if self.verbose else logging.INFO)
+        logger.propagate = False
+
+
+def emit_json(value: Any) -> None:
+    """Print a result as JSON."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; what users named is shown as it is, not as markup."""
+    from rich.console import Console  # noqa: PLC0415 (not for --json)
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)
+
+
+def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:
+    """Say what a walk did."""
+    if talk.json:
+        emit_json(
+            {
+                "run": str(run.folder),
+                "page": str(run.page),
+                "stages": [
+                    {
+                        "name": result.name,
+                        "did": result.did,
+                        "cpu_s": round(result.cpu_s, 3),
+                        "key": result.manifest.spec.key,
+                        "figures": dict(result.manifest.figures),
+                    }
+                    for result in results
+                ],
+                "not_built_yet": [step.name for step in unbuilt_steps()],
+            }
+        )
+        return
+    rows = [[result.name, result.did, f"{result.cpu_s:.2f}", _brief(result)] for result in results]
+    emit_table("", ["stage", "did", "CPU s", "figures"], rows)
+    sys.stdout.write(f"\npage: {run.page.resolve().as_uri()}\n")
+
+
+def _brief(result: StageResult) -> str:
+    figures = result.manifest.figures.items()
+    return ", ".join(f"{name} {value:,.6g}" for name, value in figures if value is not None)

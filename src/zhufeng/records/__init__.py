@@ -1,0 +1,57 @@
+"""The frozen records in which rooms meet, and their versioned file forms. Without torch."""
+
+from zhufeng.records._design import DESIGN, Design, read_design, write_design
+from zhufeng.records._document import DOCUMENT, Document, Segment, Status
+from zhufeng.records._episode import Clip, Episode, read_episodes, write_episodes
+from zhufeng.records._forms import Form
+from zhufeng.records._megatron import Shard, ShardWriter, read_shard, token_dtype
+from zhufeng.records._plan import PLAN, Plan, read_plan, write_plan
+from zhufeng.records._rows import read_jsonl, read_parquet, write_jsonl, write_parquet
+from zhufeng.records._workload import (
+    WORKLOAD,
+    Gemm,
+    Operand,
+    Operation,
+    Tensor,
+    Workload,
+    read_operands,
+    read_workload,
+    write_workload,
+)
+
+__all__ = [
+    "DESIGN",
+    "DOCUMENT",
+    "PLAN",
+    "WORKLOAD",
+    "Clip",
+    "Design",
+    "Document",
+    "Episode",
+    "Form",
+    "Gemm",
+    "Operand",
+    "Operation",
+    "Plan",
+    "Segment",
+    "Shard",
+    "ShardWriter",
+    "Status",
+    "Tensor",
+    "Workload",
+    "read_design",
+    "read_episodes",
+    "read_jsonl",
+    "read_operands",
+    "read_parquet",
+    "read_plan",
+    "read_shard",
+    "read_workload",
+    "token_dtype",
+    "write_design",
+    "write_episodes",
+    "write_jsonl",
+    "write_parquet",
+    "write_plan",
+    "write_workload",
+]

@@ -1,0 +1,201 @@
+"""Token shards as Megatron-LM's indexed dataset: ``NAME.bin`` and ``NAME.idx``.
+
+The layout is that of ``megatron/core/datasets/indexed_dataset.py`` (Megatron-LM; tests read our
+files with it and its files with ours). All integers are little-endian:
+
+    magic "MMIDIDX\\0\\0" | version u64 = 1 | dtype code u8 | sequences u64 | documents + 1 u64
+    | length of each sequence i32 | byte offset of each sequence i64
+    | index of each document's first sequence, and the number of sequences, i64
+
+Megatron's multimodal modes (an i8 a sequence at the end) are not written, and refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zhufeng.base import InputError, durable, shown, write_durable
+
+Tokens = NDArray[Any]
+
+_MAGIC = b"MMIDIDX\x00\x00"
+_VERSION = 1
+_HEADER = struct.Struct("<9sQBQQ")
+_CODES: dict[int, str] = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 8: "<u2"}
+# Megatron stores a vocabulary in 16 bits below this size (DType.optimal_dtype).
+_SIXTEEN_BIT_VOCABULARY = 65_500
+
+
+def token_dtype(vocabulary: int) -> np.dtype[Any]:
+    """The type in which Megatron stores tokens of a vocabulary of this size."""
+    return np.dtype("<u2" if vocabulary < _SIXTEEN_BIT_VOCABULARY else "<i4")
+
+
+class ShardWriter:
+    """Writes ``prefix.bin`` and ``prefix.idx``, a sequence a document; whole when the block ends.
+
+    >>> with ShardWriter(Path("tokens-00000"), vocabulary=257) as shard:
+    ...     shard.write(np.array([72, 105, 256]))
+    """
+
+    def __init__(self, prefix: Path, vocabulary: int) -> None:
+        """Name the shard.
+
+        Args:
+            prefix: path without ending.
+            vocabulary: its size; chooses the type that tokens are stored in.
+        """
+        self.tokens = 0
+        self._prefix = prefix
+        self._vocabulary = vocabulary
+        self._dtype = token_dtype(vocabulary)
+        self._lengths: list[int] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._file = self._stack.enter_context(durable(_beside(self._prefix, ".bin")))
+        return self
+
+    def write(self, tokens: Tokens) -> None:
+        """Add one document's tokens, 1-D.
+
+        Raises:
+            ValueError: a token outside the vocabulary.
+        """
+        if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < self._vocabulary:
+            raise ValueError(
+                f"tokens in [0, {self._vocabulary}), not {tokens.min()} to {tokens.max()}"
+            )
+        self._file.write(np.ascontiguousarray(tokens, dtype=self._dtype).tobytes())
+        self._lengths.append(tokens.size)
+        self.tokens += tokens.size
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+        if kind is None:
+            write_durable(_beside(self._prefix, ".idx"), _index(self._lengths, self._dtype))
+
+
+def _index(lengths: list[int], dtype: np.dtype[Any]) -> bytes:
+    code = next(code for code, name in _CODES.items() if np.dtype(name) == dtype)
+    sizes = np.asarray(lengths, dtype="<i4")
+    starts = np.zeros(len(lengths), dtype="<i8")
+    np.cumsum(sizes[:-1].astype("<i8") * dtype.itemsize, out=starts[1:])
+    documents = np.arange(len(lengths) + 1, dtype="<i8")
+    header = _HEADER.pack(_MAGIC, _VERSION, code, len(lengths), len(documents))
+    return header + sizes.tobytes() + starts.tobytes() + documents.tobytes()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A token shard opened for reading; its tokens stay on disk until they are asked for."""
+
+    prefix: Path
+    dtype: np.dtype[Any]
+    lengths: NDArray[np.int32]
+    """Tokens of each sequence."""
+    starts: NDArray[np.int64]
+    """Byte offset of each sequence in ``.bin``."""
+    documents: NDArray[np.int64]
+    """First sequence of each document, then the number of sequences."""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def tokens(self) -> int:
+        """How many there are in all."""
+        return int(self.lengths.sum(dtype=np.int64))
+
+    def sequence(self, index: int) -> Tokens:
+        """The tokens of one sequence."""
+        start = int(self.starts[index]) // self.dtype.itemsize
+        return self.flat()[start : start + int(self.lengths[index])]
+
+    def flat(self) -> Tokens:
+        """All tokens one after another, memory-mapped."""
+        path = _beside(self.prefix, ".bin")
+        if path.stat().st_size == 0:
+            return np.zeros(0, dtype=self.dtype)
+        return np.memmap(path, dtype=self.dtype, mode="r")
+
+    def __iter__(self) -> Iterator[Tokens]:
+        return (self.sequence(index) for index in range(len(self)))
+
+
+def read_shard(prefix: Path) -> Shard:
+    """Open ``prefix.bin`` and ``prefix.idx``; checks that the two agree.
+
+    Raises:
+        InputError: a file is missing, damaged, or not an indexed dataset.
+    """
+    path = _beside(prefix, ".idx")
+    try:
+        data = path.read_bytes()
+        tokens_bytes = _beside(prefix, ".bin").stat().st_size
+    except OSError as error:
+        raise _damaged(path, shown(str(error))) from None
+    if len(data) < _HEADER.size:
+        raise _damaged(path, f"{len(data)} bytes")
+    magic, version, code, sequences, documents = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
+        raise _damaged(path, f"a file that begins with {shown(repr(magic))}")
+    if version != _VERSION or code not in _CODES:
+        raise _damaged(path, f"version {version} with dtype code {code}")
+    if len(data) != _HEADER.size + 12 * sequences + 8 * documents:
+        raise _damaged(path, f"{len(data)} bytes for {sequences} sequences")
+    shard = _view(prefix, data, np.dtype(_CODES[code]), sequences)
+    _check_extent(shard, tokens_bytes)
+    return shard
+
+
+def _view(prefix: Path, data: bytes, dtype: np.dtype[Any], sequences: int) -> Shard:
+    offset = _HEADER.size
+    lengths = np.frombuffer(data, "<i4", sequences, offset)
+    starts = np.frombuffer(data, "<i8", sequences, offset + 4 * sequences)
+    documents = np.frombuffer(data, "<i8", -1, offset + 12 * sequences)
+    return Shard(prefix, dtype, lengths, starts, documents)
+
+
+def _check_extent(shard: Shard, tokens_bytes: int) -> None:
+    path = _beside(shard.prefix, ".idx")
+    ends = shard.starts + shard.lengths.astype(np.int64) * shard.dtype.itemsize
+    inside = (
+        (shard.lengths >= 0).all()
+        and (shard.starts >= 0).all()
+        and (shard.starts % shard.dtype.itemsize == 0).all()
+        and (ends <= tokens_bytes).all()
+    )
+    if not inside:
+        raise _damaged(path, f"sequences that lie outside the .bin file of {tokens_bytes} bytes")
+    documents = shard.documents
+    if (np.diff(documents) < 0).any() or (documents < 0).any() or (documents > len(shard)).any():
+        raise _damaged(path, f"documents that lie outside the {len(shard)} sequences")
+
+
+def _damaged(path: Path, came: str) -> InputError:
+    return InputError(
+        f"{path} cannot be read",
+        expected="the index of a Megatron indexed dataset (version 1) beside its .bin file",
+        came=came,
+        do="check the path, or make the shard again",
+    )
+
+
+def _beside(prefix: Path, ending: str) -> Path:
+    # Not `with_suffix`: a prefix may hold dots.
+    return prefix.with_name(prefix.name + ending)

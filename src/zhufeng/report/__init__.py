@@ -1,0 +1,44 @@
+"""The one HTML page of a run, its plots, and the one trace writer."""
+
+from zhufeng.report._page import Page, PagePart, Step, StepState, format_cell, render
+from zhufeng.report._perfetto import Trace, Track
+from zhufeng.report._plots import COLOURS, bars, lines, plot
+from zhufeng.report._section import (
+    Block,
+    Code,
+    Figures,
+    Image,
+    Plot,
+    Quote,
+    Section,
+    Table,
+    Text,
+    read_section,
+    write_section,
+)
+
+__all__ = [
+    "COLOURS",
+    "Block",
+    "Code",
+    "Figures",
+    "Image",
+    "Page",
+    "PagePart",
+    "Plot",
+    "Quote",
+    "Section",
+    "Step",
+    "StepState",
+    "Table",
+    "Text",
+    "Trace",
+    "Track",
+    "bars",
+    "format_cell",
+    "lines",
+    "plot",
+    "read_section",
+    "render",
+    "write_section",
+]

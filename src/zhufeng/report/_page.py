@@ -1,0 +1,86 @@
+"""The one HTML page of a run: self-contained, without scripts, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from zhufeng.report._section import Cell, Section
+
+StepState = Literal["done", "stale", "absent", "not built yet"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the route, as the strip at the head of the page shows it."""
+
+    name: str
+    title: str
+    state: StepState
+
+
+@dataclass(frozen=True)
+class PagePart:
+    """A section in its place on the page."""
+
+    name: str
+    section: Section
+    provenance: Sequence[tuple[str, str]]
+    """What it was made from, as name and value."""
+    log: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the page says."""
+
+    title: str
+    seed: int
+    steps: Sequence[Step]
+    parts: Sequence[PagePart]
+
+
+def render(page: Page) -> bytes:
+    """The page's HTML, UTF-8.
+
+    Everything is escaped by the template; drawings stand in `img` elements, where a browser
+    runs no script; and the page's own policy forbids scripts and every request.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 (slow)
+
+    environment = Environment(
+        loader=PackageLoader("zhufeng.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["data_uri"] = _svg_uri
+    environment.filters["cell"] = format_cell
+    environment.tests["numeric"] = _is_numeric
+    return environment.get_template("page.html.j2").render(page=page).encode()
+
+
+def format_cell(value: Cell) -> str:
+    """A table cell as text: thousands separated, four significant digits where not whole."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        whole = value == int(value) if abs(value) < 1e15 else False  # noqa: PLR2004
+        return f"{value:,.0f}" if whole else f"{value:,.4g}"
+    return value
+
+
+def _is_numeric(value: Cell) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _svg_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -1,0 +1,73 @@
+"""One artifact into a run: the way of commands that produce just one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zhufeng.base import InputError, parse, read_toml
+from zhufeng.route._recipe import Header, Recipe, file_fields, from_environment
+from zhufeng.route._run import RECIPE, Run, StageResult, new_run
+from zhufeng.route._stage import load_stage
+
+
+def add_to_run(
+    folder: Path, name: str, flags: Mapping[str, Any], config_file: Path | None
+) -> tuple[Run, StageResult]:
+    """Make the artifact of one stage in a run, and its section of the page.
+
+    Args:
+        folder: the run's; made if it is not there.
+        name: the stage.
+        flags: values of the stage's configuration as the command line gave them, None where
+            it did not; relative paths start at the working folder. They beat the environment,
+            which beats the file.
+        config_file: TOML with a section named as the stage; its relative paths start at its
+            own folder.
+
+    Raises:
+        InputError: the configuration does not fit, or the artifact stands from other inputs.
+    """
+    stage = load_stage(name)
+    table: dict[str, Any] = {}
+    if config_file is not None:
+        table = _section(config_file, name)
+        _anchor(table, stage.config, config_file.resolve().parent)
+    nearer = from_environment(name, stage.config)
+    nearer |= {key: value for key, value in flags.items() if value is not None}
+    _anchor(nearer, stage.config, Path.cwd())
+    source = str(config_file) if config_file else "the command line"
+    config = parse(stage.config, {**table, **nearer}, source)
+    run = _open_or_new(folder)
+    return run, run.add(name, config)
+
+
+def _section(path: Path, name: str) -> dict[str, Any]:
+    table = read_toml(path).get(name)
+    if not isinstance(table, dict):
+        raise InputError(
+            f"{path} has no section [{name}]",
+            expected=f"a TOML file with [{name}]",
+            came="a file without it",
+            do=f"add [{name}], or leave --config out",
+        )
+    return dict(table)
+
+
+def _open_or_new(folder: Path) -> Run:
+    if (folder / RECIPE).exists():
+        return Run.open(folder)
+    name = folder.resolve().name or "run"
+    header = parse(Header, {"name": name, **from_environment("", Header)}, "the environment")
+    return new_run(folder, Recipe(header.name, header.seed, Path.cwd(), {}))
+
+
+def _anchor(table: dict[str, Any], config: type, base: Path) -> None:
+    """Make the paths in fields that name files absolute."""
+    for key in file_fields(config):
+        value = table.get(key)
+        if isinstance(value, str):
+            table[key] = str(base / Path(value).expanduser())
+        elif isinstance(value, list):
+            table[key] = [str(base / Path(str(one)).expanduser()) for one in value]

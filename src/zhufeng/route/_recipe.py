@@ -1,0 +1,218 @@
+"""Recipes: a run's whole configuration as typed TOML, a section a stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zhufeng.base import (
+    Files,
+    InputError,
+    dump_toml,
+    parse,
+    read_toml,
+    record,
+    shown,
+    to_json,
+    unknown_key,
+)
+from zhufeng.route._stage import ROUTE, Stage, known_stages, load_stage
+
+RECIPE_VERSION = 1
+_ENVIRONMENT = "ZHUFENG_"
+
+
+@record
+class Header:
+    """The keys of a recipe outside its sections."""
+
+    version: int = RECIPE_VERSION
+    name: str
+    """The page's title."""
+    seed: int = 0
+    base: str | None = None
+    """Where relative paths start; the recipe's own folder without it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run's configuration: which stages, and each one's."""
+
+    name: str
+    seed: int
+    base: Path
+    sections: Mapping[str, Any]
+    """Stage to its configuration (a record of the stage's `config` class), in route order."""
+
+    def dump(self) -> bytes:
+        """TOML that reads back as this recipe from anywhere on this machine."""
+        header = Header(name=self.name, seed=self.seed, base=str(self.base))
+        sections = {name: to_json(config) for name, config in self.sections.items()}
+        return dump_toml({**to_json(header), **sections})
+
+
+def read_recipe(path: Path, settings: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe file.
+
+    Args:
+        path: the TOML file.
+        settings: flags, by dotted key (``"seed"``, ``"corpus.tokenizer"``). They beat the
+            environment (``ZHUFENG_SEED``, ``ZHUFENG_CORPUS_TOKENIZER``), which beats the file.
+
+    Raises:
+        InputError: unknown keys or sections (names the nearest known one), values that do not
+            fit, stages whose needs are absent.
+    """
+    return recipe_of(read_toml(path), str(path), path.resolve().parent, settings or {})
+
+
+def recipe_of(
+    table: Mapping[str, Any], source: str, folder: Path, settings: Mapping[str, str]
+) -> Recipe:
+    """The recipe in a TOML table; see `read_recipe`.
+
+    Args:
+        table: what the file holds.
+        source: the file's name, for errors.
+        folder: where relative paths start if the table does not say.
+        settings: flags by dotted key.
+    """
+    head = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    bodies = {key: dict(value) for key, value in table.items() if isinstance(value, dict)}
+    _check_names(head, bodies, source)
+    stages = {name: load_stage(name) for name in bodies}
+    _apply(head, bodies, stages, settings)
+    header = parse(Header, head, source)
+    sections = {
+        name: parse(stages[name].config, bodies[name], f"{source} [{name}]")
+        for name in _ordered(stages, source)
+    }
+    base = (folder / Path(header.base).expanduser()) if header.base else folder
+    return Recipe(header.name, header.seed, base.resolve(), sections)
+
+
+def file_fields(config: type) -> dict[str, Files]:
+    """The fields of a configuration that name files, with the kinds of file meant."""
+    hints = typing.get_type_hints(config, include_extras=True)
+    return {
+        name: marker
+        for name, hint in hints.items()
+        if typing.get_origin(hint) is typing.Annotated
+        for marker in hint.__metadata__
+        if isinstance(marker, Files)
+    }
+
+
+def _check_names(head: Mapping[str, Any], bodies: Mapping[str, Any], source: str) -> None:
+    version = head.get("version", RECIPE_VERSION)
+    if isinstance(version, int) and version > RECIPE_VERSION:
+        raise InputError(
+            f"{source} is a recipe of a newer version",
+            expected=f"version {RECIPE_VERSION} or older",
+            came=f"version {version}",
+            do="upgrade: pip install -U zhufeng",
+        )
+    keys = [field.name for field in dataclasses.fields(Header)]
+    stages = known_stages()
+    for name in head:
+        if name not in keys:
+            raise unknown_key(source, name, [*keys, *stages])
+    unbuilt = [step.name for step in ROUTE]
+    for name in bodies:
+        if name not in stages and name not in unbuilt:
+            raise unknown_key(source, name, [*keys, *stages])
+
+
+def from_environment(section: str, config: type) -> dict[str, Any]:
+    """What the environment says of a section's keys: ``ZHUFENG_SECTION_KEY``.
+
+    Args:
+        section: the stage; "" for the header.
+        config: its configuration's class.
+
+    Raises:
+        InputError: a variable's text is no value of its key's kind.
+    """
+    values = {}
+    for key, hint in typing.get_type_hints(config).items():
+        words = [_ENVIRONMENT.rstrip("_"), *([section] if section else []), key]
+        variable = "_".join(words).replace("-", "_").upper()
+        if variable in os.environ:
+            values[key] = _value(os.environ[variable], hint, variable)
+    return values
+
+
+def _apply(
+    head: dict[str, Any],
+    bodies: dict[str, dict[str, Any]],
+    stages: Mapping[str, Stage[Any]],
+    settings: Mapping[str, str],
+) -> None:
+    """Lay the environment, then the flags, over the file's values."""
+    places: dict[str, tuple[dict[str, Any], str, Any]] = {}
+    for section, config, table in [
+        ("", Header, head),
+        *((name, stage.config, bodies[name]) for name, stage in stages.items()),
+    ]:
+        table.update(from_environment(section, config))
+        for key, hint in typing.get_type_hints(config).items():
+            places[f"{section}.{key}".lstrip(".")] = (table, key, hint)
+    for dotted, text in settings.items():
+        if dotted not in places:
+            raise unknown_key("--set", dotted, sorted(places))
+        place, key, hint = places[dotted]
+        place[key] = _value(text, hint, dotted)
+
+
+def _value(text: str, hint: Any, where: str) -> Any:
+    """What a flag or variable says, as TOML would; strings need no quotes, lists of one none."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    if str in options:
+        return text
+    if any(typing.get_args(option)[:1] == (str,) for option in options) and text[:1] != "[":
+        return [text]
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{where} is not usable",
+            expected="a value as TOML spells it: 3, 0.5, true, [1, 2]",
+            came=shown(text),
+            do=f"correct {where}",
+        ) from None
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _ordered(stages: Mapping[str, Stage[Any]], source: str) -> Iterable[str]:
+    """Stage names, each after what it needs, else in the order of the route."""
+    for name, stage in stages.items():
+        for need in stage.needs:
+            if need not in stages:
+                raise InputError(
+                    f"{source}: [{name}] needs [{need}]",
+                    expected=f"a section [{need}]",
+                    came="sections " + ", ".join(stages),
+                    do=f"add [{need}]",
+                )
+    graph = {name: stages[name].needs for name in known_stages() if name in stages}
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        cycle = " needs ".join(reversed(error.args[1]))
+        raise InputError(
+            f"{source}: the stages need each other",
+            expected="an order in which every stage follows those it needs",
+            came=cycle,
+            do="remove one of them; the package that brings it is at fault",
+        ) from None
