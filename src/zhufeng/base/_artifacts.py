@@ -15,7 +15,6 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +250,8 @@ def _beside(place: Path, role: str) -> Path:
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    from importlib import metadata  # noqa: PLC0415 (slow to import)
+
     named = {name: metadata.version(name) for name in packages}
     return {
         "zhufeng": metadata.version("zhufeng"),

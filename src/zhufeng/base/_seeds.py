@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -19,4 +21,6 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:
     """NumPy's counter-based Philox generator on the stream called `names`."""
+    import numpy as np  # noqa: PLC0415 (slow to import)
+
     return np.random.Generator(np.random.Philox(derive_seed(seed, *names)))

@@ -220,7 +220,8 @@ def _known_keys(kind: Any, place: tuple[int | str, ...]) -> list[str]:
     """Names of the fields of the record found at `place` inside the type `kind`."""
     for part in place:
         kind = _inner(kind, part)
-    return [field.name for field in dataclasses.fields(kind)] if _is_record(kind) else []
+    records = [option for option in _options(kind) if _is_record(option)]
+    return [field.name for option in records for field in dataclasses.fields(option)]
 
 
 def _inner(kind: Any, part: int | str) -> Any:

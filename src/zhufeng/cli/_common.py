@@ -43,13 +43,16 @@ def emit_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; what users named is shown as it is, not as markup."""
+def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, without a head where `columns` are nameless.
+
+    What users named is shown as it is, never read as markup.
+    """
     from rich.console import Console  # noqa: PLC0415 (not for --json)
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -82,7 +85,7 @@ def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:
         )
         return
     rows = [[result.name, result.did, f"{result.cpu_s:.2f}", _brief(result)] for result in results]
-    emit_table("", ["stage", "did", "CPU s", "figures"], rows)
+    emit_table(["stage", "did", "CPU s", "figures"], rows)
     sys.stdout.write(f"\npage: {run.page.resolve().as_uri()}\n")
 
 

