@@ -184,7 +184,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _input_error(kind: type, errors: Sequence[ErrorDetails], source: str) -> InputError:
-    error = errors[0]
+    # A misspelt key is also a missing one; what was written tells more.
+    unknown = [e for e in errors if e["type"] == "unexpected_keyword_argument"]
+    error = [*unknown, *errors][0]
     place = error["loc"]
     more = f" ({len(errors) - 1} more of its values are wrong)" if len(errors) > 1 else ""
     if error["type"] == "unexpected_keyword_argument":

@@ -362,7 +362,12 @@ def _task_table(tasks: list[str]) -> pa.Table:
     """Tasks as pandas would store them: the text is the frame's index."""
     import pyarrow as pa  # noqa: PLC0415 (slow to import)
 
-    index = {"index_columns": ["task"], "columns": [], "column_indexes": []}
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": n, "field_name": n, "pandas_type": p, "numpy_type": y, "metadata": None}
+        for n, (p, y) in kinds.items()
+    ]
+    index = {"index_columns": ["task"], "columns": columns, "column_indexes": []}
     table = pa.table({"task_index": pa.array(range(len(tasks)), pa.int64()), "task": tasks})
     return table.replace_schema_metadata({"pandas": json.dumps(index)})
 

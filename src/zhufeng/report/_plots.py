@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +57,10 @@ def plot(
     from cycler import cycler  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    # The reader's machine has the glyphs that the layout's measuring font lacks.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=COLOURS)}
-    with mpl.rc_context(style):
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # The reader's machine has the glyphs that the font lacks by which the layout is measured.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=size)
         draw(figure.subplots())
         sink = io.StringIO()
