@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def printable(text: str) -> str:
+    """`text` on one line, with control characters spelt out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class InputError(Exception):
     """Something given to Zhufeng cannot be used; the command line ends with exit code 2.
 
@@ -15,10 +20,11 @@ class InputError(Exception):
 
     def __init__(self, where: str, *, expected: str, came: str, do: str) -> None:
         super().__init__(where, expected, came, do)
-        self.where = where
-        self.expected = expected
-        self.came = came
-        self.do = do
+        # Names and values in it came from outside: they must not draw on the terminal.
+        self.where = printable(where)
+        self.expected = printable(expected)
+        self.came = printable(came)
+        self.do = printable(do)
 
     def __str__(self) -> str:
         return (

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zhufeng.base._errors import InputError
+from zhufeng.base._errors import InputError, printable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -157,10 +157,8 @@ def similar_name(path: Path) -> str:
 
 def shown(value: Any) -> str:
     """A value as an error message shows it: on one line, printable, and short."""
-    text = value if isinstance(value, str) else repr(value)
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:1000]
-    )
+    text = value if isinstance(value, str) and value.strip() else repr(value)
+    text = printable(text[:1000])
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 

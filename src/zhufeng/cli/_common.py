@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from zhufeng.route import Run, StageResult, unbuilt_steps
 
 # Exit code of a command that has found something amiss.
 FINDING = 1
+# How wide tables are where there is no terminal.
+_PIPE_COLUMNS = 120
+
+
+def _whole(_: Any, tokens: Sequence[Token]) -> int:
+    return int(tokens[0].value)
+
+
+# A whole number. Cyclopts by itself would round 1.5 to 2 without a word.
+Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 @Parameter(name="*")
@@ -57,10 +69,11 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console.width = 120
-    console.print(table)
+    # Rich would end the program by itself when the reader of a pipe has gone.
+    drawn = io.StringIO()
+    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_COLUMNS
+    Console(file=drawn, width=wide).print(table)
+    sys.stdout.write(drawn.getvalue())
 
 
 def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:

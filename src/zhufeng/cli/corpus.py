@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zhufeng.cli._common import Talk, finish_run
+from zhufeng.cli._common import Talk, Whole, finish_run
 from zhufeng.route import add_to_run
 
 _NO_TALK = Talk()
@@ -22,7 +22,7 @@ def build(
     config: Path | None = None,
     tokenizer: str | None = None,
     end_of_document: str | None = None,
-    shard_tokens: int | None = None,
+    shard_tokens: Whole | None = None,
     talk: Talk = _NO_TALK,
 ) -> int:
     """Read sources into documents and token shards, as the artifact 'corpus' of a run.

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zhufeng.base import InputError
-from zhufeng.cli._common import Talk, finish_run
+from zhufeng.cli._common import Talk, Whole, finish_run
 from zhufeng.route import new_run, read_recipe
 
 _NO_TALK = Talk()
@@ -19,7 +19,7 @@ def run(
     /,
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"))],
-    seed: int | None = None,
+    seed: Whole | None = None,
     settings: Annotated[
         tuple[str, ...],
         Parameter(name="--set", negative="", consume_multiple=False),

@@ -1,0 +1,173 @@
+"""Commands as a user meets them: results on stdout, talk on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Answer
+
+from zhufeng.cli import _main
+from zhufeng.records import read_shard
+
+Call = Callable[..., Answer]
+
+
+def test_the_demo_ends_with_a_page_and_names_what_is_not_built(
+    zhufeng: Call, tmp_path: Path
+) -> None:
+    answer = zhufeng("demo", "-o", tmp_path / "run")
+    assert answer.code == 0
+    assert "not built yet: train" in answer.out
+    assert f"page: file://{tmp_path}/run/index.html" in answer.out
+    assert (tmp_path / "run" / "index.html").stat().st_size > 5000
+    assert read_shard(tmp_path / "run/corpus/tokens-00000").tokens > 5000
+    again = zhufeng("demo", "-o", tmp_path / "run", "--json")
+    assert [stage["did"] for stage in json.loads(again.out)["stages"]] == ["nothing"]
+
+
+def test_json_is_alone_on_stdout(zhufeng: Call, tmp_path: Path) -> None:
+    for arguments in (
+        ("demo", "-o", tmp_path / "run"),
+        ("status", tmp_path / "run"),
+        ("report", tmp_path / "run"),
+        ("doctor",),
+    ):
+        answer = zhufeng(*arguments, "--json")
+        assert isinstance(json.loads(answer.out), dict), arguments
+
+
+def test_status_finds_what_is_stale_with_exit_code_1(zhufeng: Call, tmp_path: Path) -> None:
+    text, run = tmp_path / "a.txt", tmp_path / "run"
+    text.write_text("one")
+    assert zhufeng("corpus", "build", text, "-o", run).code == 0
+    assert zhufeng("status", run).code == 0
+    text.write_text("two")
+    answer = zhufeng("status", run)
+    assert answer.code == 1
+    assert "stale" in answer.out
+    assert "a.txt has other content" in answer.out
+    assert json.loads(zhufeng("status", run, "--json").out)["stages"][0]["state"] == "stale"
+    assert zhufeng("run", run / "recipe.toml", "-o", run).code == 0
+    assert zhufeng("status", run, "--verify").code == 0
+
+
+def test_corpus_build_refuses_other_inputs_and_says_which(zhufeng: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_text("two")
+    run = tmp_path / "run"
+    assert zhufeng("corpus", "build", tmp_path / "a.txt", "-o", run).code == 0
+    answer = zhufeng("corpus", "build", tmp_path / "b.txt", "-o", run)
+    assert answer.code == 2
+    assert "input inputs: b.txt is new" in answer.err
+
+
+def test_a_flag_beats_the_environment_beats_the_file(
+    zhufeng: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('name = "t"\nseed = 1\n[corpus]\ninputs = ["a.txt"]\nshard_tokens = 10\n')
+
+    def seed_and_tokens(*flags: str) -> tuple[int, int]:
+        run = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        assert zhufeng("run", recipe, "-o", run, *flags).code == 0
+        spec = json.loads((run / "corpus/manifest.json").read_text())["spec"]
+        return spec["seed"], spec["configuration"]["shard_tokens"]
+
+    assert seed_and_tokens() == (1, 10)
+    monkeypatch.setenv("ZHUFENG_SEED", "2")
+    monkeypatch.setenv("ZHUFENG_CORPUS_SHARD_TOKENS", "20")
+    assert seed_and_tokens() == (2, 20)
+    assert seed_and_tokens("--seed", "3", "--set", "corpus.shard_tokens=30") == (3, 30)
+
+
+def test_verbose_tells_more(zhufeng: Call, tmp_path: Path) -> None:
+    quiet = zhufeng("demo", "-o", tmp_path / "a").err
+    verbose = zhufeng("demo", "-o", tmp_path / "b", "-v").err
+    assert len(verbose) > len(quiet)
+
+
+def test_doctor_names_what_is_missing_with_the_pip_line(
+    zhufeng: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zhufeng.cli import doctor
+
+    installed = doctor._installed
+    monkeypatch.setattr(doctor, "_installed", lambda n: None if n == "torch" else installed(n))
+    told = json.loads(zhufeng("doctor", "--json").out)
+    assert told["extras"]["train"] == "pip install 'zhufeng[train]'  (missing: torch)"
+    assert "torch" in told["extras"]["fusion"]
+    assert told["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert told["stages"]["corpus"] == "works"
+    assert told["stages"]["train"] == "not built yet"
+
+
+def test_doctor_finds_a_version_that_does_not_work(
+    zhufeng: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zhufeng.cli import doctor
+
+    installed = doctor._installed
+    monkeypatch.setattr(doctor, "_installed", lambda n: "1.0" if n == "numpy" else installed(n))
+    answer = zhufeng("doctor", "--json")
+    assert answer.code == 1
+    assert "numpy 1.0 is installed; zhufeng needs >=2" in json.loads(answer.out)["findings"][0]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["doctor"]])
+def test_torch_is_never_imported_for_help(arguments: list[str]) -> None:
+    seen = "{'torch', 'transformers', 'matplotlib', 'pandas', 'av', 'ray'} & set(sys.modules)"
+    code = (
+        "import sys; from zhufeng.cli import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        f"heavy = {seen}\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_lists_every_command_and_each_has_help(zhufeng: Call) -> None:
+    listed = zhufeng("--help").out
+    for command in ("demo", "run", "status", "report", "corpus", "doctor"):
+        assert f" {command} " in listed
+        assert zhufeng(command, "--help").code == 0
+    assert zhufeng().code == 0
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m zhufeng doctor | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout == "V0\n"
+
+
+class Raises:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
+        (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (ZeroDivisionError("ours"), 70, "this is a fault in Zhufeng"),
+    ],
+)
+def test_what_is_not_the_users_mistake(
+    zhufeng: Call, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, text: str
+) -> None:
+    monkeypatch.setattr(_main, "build_app", lambda: Raises(error))
+    answer = zhufeng("demo")
+    assert answer.code == code
+    assert text in answer.err
+    assert ("Traceback" in answer.err) == (code == 70)
