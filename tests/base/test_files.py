@@ -16,6 +16,7 @@ import pytest
 from zhufeng.base import (
     Files,
     InputError,
+    anchor,
     cache_root,
     derive_seed,
     durable,
@@ -95,6 +96,18 @@ def test_sources_have_the_shortest_names_that_tell_them_apart(tmp_path: Path) ->
     assert [source.name for source in folder] == ["x/one/a.txt", "x/two/a.txt", "x/two/b.txt"]
     twice = expand(["x/one/a.txt", "x/one/../one/a.txt"], tmp_path, files, "here")
     assert [source.name for source in twice] == ["a.txt"]
+
+
+def test_brackets_in_folder_names_are_no_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "take [1]"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt", "c[2].txt"):
+        (folder / name).write_text(name)
+    for pattern, base in (("*.txt", folder), (anchor("*.txt", folder), tmp_path)):
+        found = expand([pattern], base, Files(), "here")
+        assert [source.name for source in found] == ["a.txt", "b.txt", "c[2].txt"]
+    for pattern, base in (("c[2].txt", folder), (anchor("c[2].txt", folder), tmp_path)):
+        assert [source.name for source in expand([pattern], base, Files(), "x")] == ["c[2].txt"]
 
 
 def test_streams_of_a_seed_are_unrelated_and_repeat() -> None:

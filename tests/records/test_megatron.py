@@ -64,7 +64,7 @@ def test_we_read_what_megatron_writes(tmp_path: Path) -> None:
     assert [tokens.tolist() for tokens in ours] == [[1, 2, 3], [4], [5, 6], [7]]
     assert ours.documents.tolist() == [0, 2, 3, 4]
     assert ours.tokens == 7
-    assert ours.flat().tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert ours.flat.tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_the_bytes_are_those_of_megatrons_builder(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_empty_document_and_an_empty_shard(tmp_path: Path) -> None:
     assert [tokens.tolist() for tokens in read_shard(tmp_path / "a")] == [[], [1], []]
     write(tmp_path / "b", [], 257)
     empty = read_shard(tmp_path / "b")
-    assert len(empty) == empty.tokens == len(empty.flat()) == 0
+    assert len(empty) == empty.tokens == len(empty.flat) == 0
 
 
 @pytest.mark.parametrize("token", [-1, 257, 70_000])

@@ -28,9 +28,10 @@ from zhufeng.base._hashing import canonical_json, sha256_file, sha256_json
 from zhufeng.base._iterate import batched
 from zhufeng.base._progress import track
 from zhufeng.base._seeds import derive_seed, generator
-from zhufeng.base._sources import Files, Source, expand
+from zhufeng.base._sources import Files, Source, anchor, expand
 from zhufeng.base._typed import (
     Json,
+    brief,
     dump_toml,
     loads_json,
     nearest,
@@ -55,7 +56,9 @@ __all__ = [
     "MissingExtraError",
     "Source",
     "Spec",
+    "anchor",
     "batched",
+    "brief",
     "cache_folder",
     "cache_root",
     "canonical_json",

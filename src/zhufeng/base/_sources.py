@@ -73,7 +73,7 @@ def _expand_one(pattern: str, base: Path, files: Files, where: str) -> list[tupl
                 do="check the path",
             )
         return [(p, p.relative_to(path.parent).as_posix()) for p in inside]
-    matches = [path] if path.is_file() else _glob(path)
+    matches = [path] if path.is_file() else _glob(pattern, base)
     if not matches:
         raise InputError(
             f"{where}: '{shown(pattern)}' names no file",
@@ -92,11 +92,20 @@ def _expand_one(pattern: str, base: Path, files: Files, where: str) -> list[tupl
     return [(match, match.name) for match in matches]
 
 
-def _glob(path: Path) -> list[Path]:
-    if not glob.has_magic(str(path)):
+def anchor(pattern: str, base: Path) -> str:
+    """The absolute pattern that names from anywhere what `pattern` names from `base`."""
+    path = base / Path(pattern).expanduser()
+    if path.exists() or not glob.has_magic(pattern):
+        return str(path)
+    # Brackets in the names of the folders above are no pattern.
+    return str(Path(glob.escape(str(base))) / Path(pattern).expanduser())
+
+
+def _glob(pattern: str, base: Path) -> list[Path]:
+    if not glob.has_magic(pattern):
         return []
-    found = [Path(text) for text in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-    return sorted(match for match in found if match.is_file())
+    found = glob.glob(anchor(pattern, base), recursive=True)  # noqa: PTH207 (absolute ones too)
+    return sorted(path for path in map(Path, found) if path.is_file())
 
 
 def _distinct(names: dict[Path, str]) -> dict[Path, str]:

@@ -78,7 +78,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is not TOML",
             expected="TOML (https://toml.io)",
-            came=_brief(error),
+            came=brief(error),
             do="correct the file at that place",
         ) from None
 
@@ -107,7 +107,7 @@ def loads_json(text: str | bytes, source: str) -> Any:
         raise InputError(
             f"{source} is not JSON",
             expected="one JSON value",
-            came=_brief(error),
+            came=brief(error),
             do="restore the file from a copy, or make it again",
         ) from None
 
@@ -136,7 +136,7 @@ def read_text(path: Path, what: str) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read", expected=what, came=_brief(error), do="check the path"
+            f"{path} cannot be read", expected=what, came=brief(error), do="check the path"
         ) from None
 
 
@@ -248,8 +248,10 @@ def _is_record(kind: Any) -> bool:
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
-def _brief(error: Exception) -> str:
-    return shown(str(error) or type(error).__name__)
+def brief(error: Exception) -> str:
+    """What another's exception says, for the `came` of ours; without the path of a file."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return shown(told or str(error) or type(error).__name__)
 
 
 def _without_none(value: Any) -> Any:

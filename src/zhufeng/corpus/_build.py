@@ -18,7 +18,7 @@ from zhufeng.records import Document, write_parquet
 DOCUMENTS = "documents.parquet"
 _BATCH = 256
 _KEPT_FOR_PAGE = 20
-_EXCERPT_CHARACTERS = 700
+EXCERPT_CHARACTERS = 700
 
 
 @record
@@ -101,4 +101,4 @@ def _count(summary: CorpusSummary, document: Document) -> None:
     summary.statuses[document.status] += 1
     summary.text_bytes += len(document.text.encode())
     if len(summary.shown) < _KEPT_FOR_PAGE:
-        summary.shown.append(replace(document, text=document.text[:_EXCERPT_CHARACTERS]))
+        summary.shown.append(replace(document, text=document.text[:EXCERPT_CHARACTERS]))

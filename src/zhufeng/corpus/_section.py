@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zhufeng.corpus._build import CorpusSummary
+from zhufeng.corpus._build import EXCERPT_CHARACTERS, CorpusSummary
 from zhufeng.report import Block, Figures, Quote, Section, Table, bars
 
 _BARS = 12
@@ -36,7 +36,8 @@ def corpus_section(summary: CorpusSummary) -> Section:
     blocks.append(_documents(summary))
     if with_tokens:
         first = with_tokens[0]
-        blocks.append(Quote(text=first.text, caption=f"How {first.source_uri} begins"))
+        cut = "…" if len(first.text) == EXCERPT_CHARACTERS else ""
+        blocks.append(Quote(text=first.text + cut, caption=f"How {first.source_uri} begins"))
     return Section(
         title="Corpus",
         summary=f"{summary.documents:,} documents ({counts}) became {summary.tokens:,} tokens, "

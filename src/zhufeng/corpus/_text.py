@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from zhufeng.base import Files, InputError, Source, loads_json, shown
+from zhufeng.base import Files, InputError, Source, brief, loads_json
 from zhufeng.records import Document
 
 TEXT_FILES = Files(endings=(".txt", ".md", ".jsonl", ".parquet"))
@@ -67,7 +67,7 @@ def _parquet(source: Source) -> Iterator[Document]:
                 number += 1
                 yield _row(source, f"row {number}", row)
     except (OSError, pa.ArrowException) as error:
-        yield _document(source, f"row {number + 1}", reason=f"not Parquet: {shown(str(error))}")
+        yield _document(source, f"row {number + 1}", reason=f"not Parquet: {brief(error)}")
 
 
 def _row(source: Source, place: str, row: Any) -> Document:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zhufeng.base import InputError, needs_extra, shown
+from zhufeng.base import InputError, brief, needs_extra
 from zhufeng.records import ShardWriter
 
 Tokens = NDArray[Any]
@@ -82,7 +82,7 @@ class FileTokenizer:
             raise InputError(
                 f"{path} is not a tokenizer",
                 expected="a Hugging Face tokenizer.json",
-                came=shown(str(error)),
+                came=brief(error),
                 do="name the tokenizer.json of a model's folder, or leave it out for bytes",
             ) from None
         self.name = name

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zhufeng.base import InputError, batched, durable, parse, shown, to_json
+from zhufeng.base import InputError, batched, brief, durable, parse, shown, to_json
 from zhufeng.records._document import DOCUMENT, Document
 from zhufeng.records._forms import check_version
 
@@ -52,7 +52,7 @@ def read_parquet(path: Path) -> Iterator[Document]:
         raise InputError(
             f"{path} cannot be read",
             expected="documents as a Parquet file",
-            came=shown(str(error)),
+            came=brief(error),
             do="check the path, or make the file again",
         ) from None
 
@@ -78,7 +78,7 @@ def read_jsonl(path: Path) -> Iterator[Document]:
         raise InputError(
             f"{path} cannot be read",
             expected="documents as JSON lines in UTF-8",
-            came=shown(str(error)),
+            came=brief(error),
             do="check the path, or make the file again",
         ) from None
 

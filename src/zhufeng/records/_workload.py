@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zhufeng.base import InputError, record, shown, write_durable
+from zhufeng.base import InputError, brief, record, write_durable
 from zhufeng.records._forms import Form
 
 Mode = Literal["train", "prefill", "decode"]
@@ -153,7 +153,7 @@ def read_operands(folder: Path) -> dict[str, NDArray[Any]]:
         raise InputError(
             f"{path} cannot be read",
             expected="the arrays of a workload, as safetensors",
-            came=shown(str(error)),
+            came=brief(error),
             do="restore the file from a copy, or capture the workload again",
         ) from None
 

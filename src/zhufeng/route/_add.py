@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zhufeng.base import InputError, parse, read_toml
+from zhufeng.base import InputError, anchor, parse, read_toml
 from zhufeng.route._recipe import Header, Recipe, file_fields, from_environment
 from zhufeng.route._run import RECIPE, Run, StageResult, new_run
 from zhufeng.route._stage import load_stage
@@ -68,6 +68,6 @@ def _anchor(table: dict[str, Any], config: type, base: Path) -> None:
     for key in file_fields(config):
         value = table.get(key)
         if isinstance(value, str):
-            table[key] = str(base / Path(value).expanduser())
+            table[key] = anchor(value, base)
         elif isinstance(value, list):
-            table[key] = [str(base / Path(str(one)).expanduser()) for one in value]
+            table[key] = [anchor(str(one), base) for one in value]

@@ -1,0 +1,212 @@
+"""Errors of zhufeng.base."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.errors.case import case
+from zhufeng.base import (
+    Draft,
+    Files,
+    Spec,
+    exclusive,
+    expand,
+    find,
+    loads_json,
+    make,
+    needs_extra,
+    parse,
+    read_json,
+    read_manifest,
+    read_text,
+    read_toml,
+    record,
+)
+
+Patch = pytest.MonkeyPatch
+
+
+@record
+class Thing:
+    size: int
+    share: float = 0.5
+
+
+@case(
+    "the package 'torch' is not installed",
+    "the extra [train], which brings 'torch'",
+    "an installation without it",
+    "pip install 'zhufeng[train]'",
+)
+def missing_extra(_: Path, patch: Patch) -> None:
+    patch.setitem(sys.modules, "torch", None)
+    with needs_extra("train"):
+        import torch.nn  # noqa: F401
+
+
+@case(
+    "TMP is in use",
+    "a folder that no other process is writing",
+    "another zhufeng process at work in it",
+    "wait until it ends, or name another folder with -o",
+)
+def folder_in_use(tmp: Path, _: Patch) -> None:
+    with exclusive(tmp), exclusive(tmp):
+        pass
+
+
+@case(
+    "TMP/a.toml does not exist",
+    "a TOML file",
+    "no file of that name (there is 'b.toml')",
+    "check the path",
+)
+def no_file(tmp: Path, _: Patch) -> None:
+    (tmp / "b.toml").touch()
+    read_toml(tmp / "a.toml")
+
+
+@case(
+    "TMP/a.txt is not text",
+    "a note in UTF-8",
+    "byte 0xff at offset 2",
+    "save the file as UTF-8, or check the path",
+)
+def no_text(tmp: Path, _: Patch) -> None:
+    (tmp / "a.txt").write_bytes(b"ab\xff")
+    read_text(tmp / "a.txt", "a note")
+
+
+@case("TMP cannot be read", "a note", "Is a directory", "check the path")
+def unreadable(tmp: Path, _: Patch) -> None:
+    read_text(tmp, "a note")
+
+
+@case(
+    "TMP/a.toml is not TOML",
+    "TOML (https://toml.io)",
+    "Invalid value (at line 2, column 5)",
+    "correct the file at that place",
+)
+def no_toml(tmp: Path, _: Patch) -> None:
+    (tmp / "a.toml").write_text("a = 1\nb = \n")
+    read_toml(tmp / "a.toml")
+
+
+@case(
+    "TMP/a.json is not JSON",
+    "one JSON value",
+    "Expecting value: line 1 column 7 (char 6)",
+    "restore the file from a copy, or make it again",
+)
+def no_json(tmp: Path, _: Patch) -> None:
+    (tmp / "a.json").write_text('{"a": ')
+    read_json(tmp / "a.json")
+
+
+@case(
+    "f is not JSON",
+    "one JSON value",
+    "*recursion*",
+    "restore the file from a copy, or make it again",
+)
+def too_deep(_: Path, __: Patch) -> None:
+    loads_json("[" * 200_000, "f")
+
+
+@case("f: size is missing", "a value for 'size'", "none", "add 'size'")
+def missing_key(_: Path, __: Patch) -> None:
+    parse(Thing, {}, "f")
+
+
+@case("f has an unknown key 'shaer'", "one of share, size", "shaer", "write 'share'")
+def unknown_key(_: Path, __: Patch) -> None:
+    parse(Thing, {"size": 1, "shaer": 2}, "f")
+
+
+@case("f has an unknown key 'zz\\n'", "one of share, size", "zz\\n", "remove it")
+def unknown_key_without_a_neighbour(_: Path, __: Patch) -> None:
+    parse(Thing, {"size": 1, "zz\n": 2}, "f")
+
+
+@case(
+    "f (1 more of its values are wrong): size is not usable",
+    "a valid integer",
+    "x",
+    "correct it in f",
+)
+def wrong_values(_: Path, __: Patch) -> None:
+    parse(Thing, {"size": "x", "share": "y"}, "f")
+
+
+@case(
+    "here: 'a.tx' names no file",
+    "a file, a folder or a glob that matches a file",
+    "nothing at TMP/a.tx (there is 'a.txt')",
+    "check the path; relative ones start at TMP",
+)
+def no_source(tmp: Path, _: Patch) -> None:
+    (tmp / "a.txt").touch()
+    expand(["a.tx"], tmp, Files(), "here")
+
+
+@case(
+    "here: the folder 'sub' holds nothing to read",
+    "files ending in .txt, .md",
+    "no such file in it",
+    "check the path",
+)
+def empty_folder(tmp: Path, _: Patch) -> None:
+    (tmp / "sub").mkdir()
+    expand(["sub"], tmp, Files((".txt", ".md")), "here")
+
+
+@case(
+    "here: 'a.pdf' is of a kind that is not read",
+    "files ending in .txt",
+    "a file ending in '.pdf'",
+    "name files of these kinds, or convert it",
+)
+def wrong_kind(tmp: Path, _: Patch) -> None:
+    (tmp / "a.pdf").touch()
+    expand(["a.pdf"], tmp, Files((".txt",)), "here")
+
+
+def fill(draft: Draft) -> None:
+    (draft.folder / "a").write_text("x")
+
+
+@case(
+    "TMP/thing stands already",
+    "the same inputs as it was made from",
+    "seed: 0 there, 1 here; size: 1 there, 2 here",
+    "name another folder with -o, or remove TMP/thing to have it made again",
+)
+def stands_already(tmp: Path, _: Patch) -> None:
+    make(tmp / "thing", Spec(kind="t", version=1, configuration={"size": 1}), fill)
+    make(tmp / "thing", Spec(kind="t", version=1, configuration={"size": 2}, seed=1), fill)
+
+
+@case(
+    "TMP is not an artifact",
+    "a folder with a manifest.json, or nothing",
+    "a folder without one",
+    "name another place, or move it away",
+)
+def no_artifact(tmp: Path, _: Patch) -> None:
+    find(tmp)
+
+
+@case(
+    "TMP/manifest.json is of a newer version",
+    "a manifest of version 1 or older",
+    "version 2",
+    "upgrade: pip install -U zhufeng",
+)
+def newer_manifest(tmp: Path, _: Patch) -> None:
+    (tmp / "manifest.json").write_text(json.dumps({"manifest": 2}))
+    read_manifest(tmp / "manifest.json")

@@ -1,0 +1,57 @@
+"""Errors of zhufeng.cli."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.errors.case import case
+from zhufeng.base import InputError
+from zhufeng.cli import _main
+from zhufeng.cli.run import split_setting
+
+Patch = pytest.MonkeyPatch
+
+
+def refused(patch: Patch, arguments: Sequence[str]) -> None:
+    """Call the command line and raise what it prints."""
+    errors: list[InputError] = []
+    patch.setattr(_main, "_refuse", errors.append)
+    _main.main(arguments)
+    raise errors[0]
+
+
+@case(
+    "--set is not usable",
+    "SECTION.KEY=VALUE",
+    "shard_tokens",
+    "write for instance --set corpus.shard_tokens=1000000",
+)
+def no_equals(_: Path, __: Patch) -> None:
+    split_setting("shard_tokens")
+
+
+@case(
+    "the command line is not usable",
+    "what 'zhufeng status --help' describes",
+    "Unknown option: --jsn. Did you mean --json?",
+    "zhufeng status --help",
+)
+def unknown_flag(_: Path, patch: Patch) -> None:
+    refused(patch, ["status", "x", "--jsn"])
+
+
+@case(
+    "the system refused a file operation",
+    "files that can be read and written, and room on the disk",
+    "[Errno 28] No space left on device",
+    "mend that; the same command then goes on where this one was",
+)
+def disk_full(_: Path, patch: Patch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    patch.setattr(_main, "build_app", full)
+    refused(patch, ["demo"])
