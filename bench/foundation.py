@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,9 @@ def _shards(runs: int, seed: int, folder: Path) -> dict[str, Figure]:
     _write_megatron(folder / "warm-up", lists[:1])  # imports torch
     for number in range(runs):
         prefix = folder / f"ours-{number}"
-        ours.append(cpu_s(lambda prefix=prefix: _write(prefix, documents)))  # type: ignore[misc]
-        builder = folder / f"theirs-{number}"
-        theirs.append(cpu_s(lambda builder=builder: _write_megatron(builder, lists)))  # type: ignore[misc]
-        reading.append(cpu_s(lambda prefix=prefix: _read(prefix)))  # type: ignore[misc]
+        ours.append(cpu_s(partial(_write, prefix, documents)))
+        theirs.append(cpu_s(partial(_write_megatron, folder / f"theirs-{number}", lists)))
+        reading.append(cpu_s(partial(_read, prefix)))
     return {
         "shard_write_mtokens_per_cpu_s": median([documents.size / t / 1e6 for t in ours]),
         "shard_read_mtokens_per_cpu_s": median([documents.size / t / 1e6 for t in reading]),

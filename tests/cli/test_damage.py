@@ -132,11 +132,11 @@ def damaged_json(draw: st.DrawFn, whole: str) -> str:
         return whole[: draw(st.integers(0, len(whole.rstrip()) - 1))]
     if kind == 1:  # another type
         paths = [p for p in paths_into(value) if not FREE & set(p[:-1])]
-        wrong = draw(st.sampled_from([None, 1.5, [[]], True, {"x": []}]))
+        wrongs: list[Any] = [None, 1.5, [[]], True, {"x": []}]
         path = draw(st.sampled_from(paths))
         if path[-1] in FREE:
-            wrong = draw(st.sampled_from([None, 1.5, True, "x"]))
-        return json.dumps(with_changed(value, path, wrong))
+            wrongs = [None, 1.5, True, "x"]
+        return json.dumps(with_changed(value, path, draw(st.sampled_from(wrongs))))
     if kind == 2:  # an unknown key
         return json.dumps({**value, draw(key): 1})
     if kind == 3:  # another value altogether

@@ -131,7 +131,8 @@ def test_bytes_lose_nothing(text: str) -> None:
 
 def test_shards_close_when_full_and_never_divide_a_document(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir(), out.mkdir()
+    folder.mkdir()
+    out.mkdir()
     for number in range(10):
         (folder / f"{number}.txt").write_text("x" * 9)
     summary = built(folder, out, shard_tokens=25)
@@ -143,7 +144,8 @@ def test_shards_close_when_full_and_never_divide_a_document(tmp_path: Path) -> N
 
 def test_a_thousand_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir(), out.mkdir()
+    folder.mkdir()
+    out.mkdir()
     with (folder / "rows.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": f"row {n}"}) + "\n" for n in range(3000))
     built(folder, out)

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -48,10 +49,9 @@ def test_every_place_that_builds_an_error_has_a_case(
     build = InputError.__init__
 
     def recording(self: InputError, *arguments: str, **parts: str) -> None:
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename.startswith(str(SOURCE)):
+        frame: FrameType | None = sys._getframe(1)
+        while frame and frame.f_code.co_filename.startswith(str(SOURCE)):
             reached.add((frame.f_code.co_filename, frame.f_lineno))
-            assert frame.f_back
             frame = frame.f_back
         build(self, *arguments, **parts)
 

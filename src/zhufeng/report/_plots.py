@@ -38,7 +38,7 @@ _STYLE: dict[str, Any] = {
 
 
 def plot(
-    draw: Callable[[Axes], None],
+    draw: Callable[[Axes], object],
     *,
     alt: str,
     caption: str = "",
