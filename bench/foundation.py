@@ -31,7 +31,7 @@ def _commands(runs: int, folder: Path) -> dict[str, Figure]:
         run = folder / f"run-{number}"
         helps.append(program_cpu_s([*ZHUFENG, "--help"]))
         bare.append(program_cpu_s([sys.executable, "-c", "pass"]))
-        demo = [*ZHUFENG, "demo", "-o", run]
+        demo = [*ZHUFENG, "demo", "-o", str(run)]
         first.append(program_cpu_s(demo, ZHUFENG_CACHE=cache))
         again.append(program_cpu_s(demo, ZHUFENG_CACHE=cache))
     return {
