@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_a_settled_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(time, "time", lambda: later)
     digest = sha256_file(path)
     database = cache_root() / "hashes" / "files.sqlite"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         assert connection.execute("SELECT sha256 FROM hashes").fetchall() == [(digest,)]
         connection.execute("UPDATE hashes SET sha256 = 'remembered'")
     assert sha256_file(path) == "remembered"

@@ -49,9 +49,9 @@ def test_megatron_reads_what_we_write(
 
 
 def test_we_read_what_megatron_writes(tmp_path: Path) -> None:
+    module = megatron()
     import torch
 
-    module = megatron()
     documents = [[[1, 2, 3], [4]], [[5, 6]], [[7]]]
     prefix = tmp_path / "theirs"
     builder = module.IndexedDatasetBuilder(f"{prefix}.bin", dtype=np.int32)
