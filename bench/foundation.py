@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from harness import Figure, cpu_s, main, median, program_cpu_s, ratios
-from zhufeng.records import ShardWriter, read_shard
+from zhufeng.records import read_shard, shard_writer
 
 ZHUFENG = (sys.executable, "-m", "zhufeng")
 VOCABULARY = 50_000
+Documents = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
 def measure(quick: bool, seed: int) -> Mapping[str, Figure]:
@@ -46,13 +47,12 @@ def _shards(runs: int, seed: int, folder: Path) -> dict[str, Figure]:
     """Documents of 200 tokens, written by us and by Megatron-LM's builder, then read."""
     random = np.random.default_rng(seed)
     documents = random.integers(0, VOCABULARY, (20_000, 200))
-    lists = [row.tolist() for row in documents]
     ours, theirs, reading = [], [], []
-    _write_megatron(folder / "warm-up", lists[:1])  # imports torch
+    _write_megatron(folder / "warm-up", documents[:1])  # imports torch
     for number in range(runs):
         prefix = folder / f"ours-{number}"
         ours.append(cpu_s(partial(_write, prefix, documents)))
-        theirs.append(cpu_s(partial(_write_megatron, folder / f"theirs-{number}", lists)))
+        theirs.append(cpu_s(partial(_write_megatron, folder / f"theirs-{number}", documents)))
         reading.append(cpu_s(partial(_read, prefix)))
     return {
         "shard_write_mtokens_per_cpu_s": median([documents.size / t / 1e6 for t in ours]),
@@ -61,13 +61,13 @@ def _shards(runs: int, seed: int, folder: Path) -> dict[str, Figure]:
     }
 
 
-def _write(prefix: Path, documents: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
-    with ShardWriter(prefix, VOCABULARY) as shard:
+def _write(prefix: Path, documents: Documents) -> None:
+    with shard_writer(prefix, VOCABULARY) as shard:
         for document in documents:
             shard.write(document)
 
 
-def _write_megatron(prefix: Path, documents: list[list[int]]) -> None:
+def _write_megatron(prefix: Path, documents: Documents) -> None:
     from megatron.core.datasets.indexed_dataset import (  # noqa: PLC0415 (imports torch)
         DType,
         IndexedDatasetBuilder,
@@ -75,7 +75,7 @@ def _write_megatron(prefix: Path, documents: list[list[int]]) -> None:
 
     builder = IndexedDatasetBuilder(f"{prefix}.bin", dtype=DType.optimal_dtype(VOCABULARY))
     for document in documents:
-        builder.add_document(np.asarray(document), [len(document)])
+        builder.add_document(document, [len(document)])
     builder.finalize(f"{prefix}.idx")
 
 

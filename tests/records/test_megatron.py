@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zhufeng.base import InputError
-from zhufeng.records import ShardWriter, read_shard, token_dtype
+from zhufeng.records import read_shard, shard_writer, token_dtype
 
 
 def megatron() -> Any:
@@ -22,7 +22,7 @@ def megatron() -> Any:
 
 
 def write(prefix: Path, documents: list[list[int]], vocabulary: int) -> None:
-    with ShardWriter(prefix, vocabulary) as shard:
+    with shard_writer(prefix, vocabulary) as shard:
         for tokens in documents:
             shard.write(np.asarray(tokens, dtype=np.int64))
 

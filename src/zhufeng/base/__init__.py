@@ -5,6 +5,7 @@ Knows nothing of training or of chips, and imports neither.
 
 from zhufeng.base._artifacts import (
     MANIFEST,
+    DamagedError,
     Draft,
     Manifest,
     Spec,
@@ -13,6 +14,7 @@ from zhufeng.base._artifacts import (
     find,
     make,
     read_manifest,
+    standing,
 )
 from zhufeng.base._cache import cache_folder, cache_root
 from zhufeng.base._errors import InputError, MissingExtraError, needs_extra
@@ -48,6 +50,7 @@ from zhufeng.base._typed import (
 __all__ = [
     "MANIFEST",
     "UNFINISHED",
+    "DamagedError",
     "Draft",
     "Files",
     "InputError",
@@ -85,6 +88,7 @@ __all__ = [
     "sha256_file",
     "sha256_json",
     "shown",
+    "standing",
     "sync_folder",
     "to_json",
     "track",

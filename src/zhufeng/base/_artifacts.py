@@ -72,11 +72,6 @@ class Manifest:
     log: tuple[str, ...]
     files: Mapping[str, File]
 
-    @property
-    def content_sha256(self) -> str:
-        """Hash of the artifact's content, for whatever is made from it."""
-        return sha256_json({name: entry.sha256 for name, entry in self.files.items()})
-
 
 @dataclass
 class Draft:
@@ -91,12 +86,16 @@ class Draft:
         self.log.append(message)
 
 
+class DamagedError(InputError):
+    """An artifact's manifest cannot be read; the artifact can only be made again."""
+
+
 def find(place: Path) -> Manifest | None:
     """The manifest of the artifact at `place`; None where there is nothing.
 
     Raises:
-        InputError: something stands at `place` that is not a whole artifact of a version
-            that this Zhufeng reads.
+        DamagedError: the manifest is unreadable.
+        InputError: what stands at `place` is no artifact, or one of a newer version.
     """
     if not place.exists():
         return None
@@ -115,9 +114,13 @@ def read_manifest(path: Path) -> Manifest:
     """Read ``manifest.json``.
 
     Raises:
-        InputError: it is damaged, or of a newer version.
+        DamagedError: it is damaged.
+        InputError: it is of a newer version.
     """
-    data = read_json(path)
+    try:
+        data = read_json(path)
+    except InputError as error:
+        raise _damaged(path, error) from None
     version = data.get("manifest") if isinstance(data, dict) else None
     if isinstance(version, int) and version > MANIFEST_VERSION:
         raise InputError(
@@ -126,7 +129,19 @@ def read_manifest(path: Path) -> Manifest:
             came=f"version {version}",
             do="upgrade: pip install -U zhufeng",
         )
-    return parse(Manifest, data, str(path))
+    try:
+        return parse(Manifest, data, str(path))
+    except InputError as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: InputError) -> DamagedError:
+    return DamagedError(
+        error.where,
+        expected=error.expected,
+        came=error.came,
+        do=f"make it again: zhufeng run RUN/recipe.toml -o RUN replaces {path.parent.name}",
+    )
 
 
 def damage(place: Path, manifest: Manifest, *, thorough: bool = False) -> str | None:
@@ -139,7 +154,9 @@ def damage(place: Path, manifest: Manifest, *, thorough: bool = False) -> str | 
         path = place / name
         if name not in there:
             return f"{name} is gone"
-        if path.stat().st_size != entry.bytes or (thorough and sha256_file(path) != entry.sha256):
+        if path.stat().st_size != entry.bytes or (
+            thorough and sha256_file(path, remember=False) != entry.sha256
+        ):
             return f"{name} has changed"
     added = sorted(there - set(manifest.files))
     return f"{shown(added[0])} was added" if added else None
@@ -171,18 +188,40 @@ def make(
     Raises:
         InputError: refused.
     """
-    _put_back(place)
-    standing = find(place)
-    if standing:
-        if standing.spec.key == spec.key and not damage(place, standing):
-            return standing
-        if not replace:
-            raise _refusal(place, standing, spec)
-    draft_folder = _beside(place, f"draft-{spec.key[:16]}")
-    manifest = _fill(draft_folder, spec, fill, resumes=resumes, packages=packages)
-    _publish(draft_folder, place)
+    _recover(place)
+    manifest = standing(place, spec, replace=replace)
+    if manifest is None:
+        draft_folder = _beside(place, f"draft-{spec.key[:16]}")
+        manifest = _fill(draft_folder, spec, fill, resumes=resumes, versions=_versions(packages))
+        _publish(draft_folder, place)
     _sweep(place)
     return manifest
+
+
+def standing(place: Path, spec: Spec, *, replace: bool) -> Manifest | None:
+    """The artifact `spec`, if it stands at `place` and is whole; None if it has to be made.
+
+    Raises:
+        InputError: something stands there that must not give way.
+    """
+    try:
+        found = find(place)
+    except DamagedError:
+        if not replace:
+            raise
+        return None
+    if found is None:
+        return None
+    if found.spec.key == spec.key:
+        return None if damage(place, found) else found
+    if not replace:
+        raise InputError(
+            f"{place} stands already",
+            expected="the same inputs as it was made from",
+            came="; ".join(differences(found.spec, spec)),
+            do=f"name another folder with -o, or remove {place} to have it made again",
+        )
+    return None
 
 
 def _fill(
@@ -191,10 +230,14 @@ def _fill(
     fill: Callable[[Draft], None],
     *,
     resumes: bool,
-    packages: tuple[str, ...],
+    versions: Mapping[str, str],
 ) -> Manifest:
     if (folder / MANIFEST).exists():
-        return read_manifest(folder / MANIFEST)  # killed between the manifest and the rename
+        # Killed between the manifest and the rename, or while it was being swept away.
+        manifest = read_manifest(folder / MANIFEST)
+        if not damage(folder, manifest):
+            return manifest
+        (folder / MANIFEST).unlink()
     if folder.exists() and not resumes:
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
@@ -203,10 +246,11 @@ def _fill(
             (folder / name).unlink()
     draft = Draft(folder)
     fill(draft)
+    _check_written(folder)
     manifest = Manifest(
         spec=spec,
-        versions=_versions(packages),
-        figures=draft.figures,
+        versions=versions,
+        figures={k: None if v is None else float(v) for k, v in draft.figures.items()},
         log=tuple(draft.log),
         files={
             name: File(bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name))
@@ -219,6 +263,15 @@ def _fill(
     return manifest
 
 
+def _check_written(folder: Path) -> None:
+    """What a manifest could not vouch for is the stage's fault."""
+    if (folder / MANIFEST).exists():
+        raise ValueError(f"a stage must not write {MANIFEST} itself")
+    links = [path for path in folder.rglob("*") if path.is_symlink()]
+    if links:
+        raise ValueError(f"a stage must not leave symbolic links: {links[0].name}")
+
+
 def _publish(draft_folder: Path, place: Path) -> None:
     if place.exists():
         place.rename(_beside(place, "replaced"))
@@ -226,11 +279,14 @@ def _publish(draft_folder: Path, place: Path) -> None:
     sync_folder(place.parent)
 
 
-def _put_back(place: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
+def _recover(place: Path) -> None:
+    """Settle a replacement that was killed: before the new artifact stood, the old one is back."""
     replaced = _beside(place, "replaced")
-    if replaced.exists() and not place.exists():
-        replaced.rename(place)
+    if replaced.exists():
+        if place.exists():
+            shutil.rmtree(replaced)
+        else:
+            replaced.rename(place)
 
 
 def _sweep(place: Path) -> None:
@@ -239,9 +295,8 @@ def _sweep(place: Path) -> None:
     Only now: until the new artifact stands, a half-made other one may still be wanted.
     """
     for entry in place.parent.iterdir():
-        if entry.name == _beside(place, "replaced").name or entry.name.startswith(
-            _beside(place, "draft-").name
-        ):
+        drafts = _beside(place, "draft-").name
+        if entry == _beside(place, "replaced") or entry.name.startswith(drafts):
             shutil.rmtree(entry)
 
 
@@ -258,16 +313,6 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
         "python": platform.python_version(),
         **named,
     }
-
-
-def _refusal(place: Path, standing: Manifest, spec: Spec) -> InputError:
-    broken = damage(place, standing) if standing.spec.key == spec.key else None
-    return InputError(
-        f"{place} stands already",
-        expected="the same inputs as it was made from",
-        came=broken or "; ".join(differences(standing.spec, spec)),
-        do=f"name another folder with -o, or remove {place} to have it made again",
-    )
 
 
 def differences(old: Spec, new: Spec) -> list[str]:

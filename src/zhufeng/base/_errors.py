@@ -26,6 +26,10 @@ class InputError(Exception):
         self.came = printable(came)
         self.do = printable(do)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword arguments do not survive pickling by themselves; workers raise these too.
+        return _rebuild, (type(self), self.where, self.expected, self.came, self.do)
+
     def __str__(self) -> str:
         return (
             f"{self.where}\n"
@@ -33,6 +37,12 @@ class InputError(Exception):
             f"  came:     {self.came}\n"
             f"  do:       {self.do}"
         )
+
+
+def _rebuild(kind: type[InputError], where: str, expected: str, came: str, do: str) -> InputError:
+    error = kind.__new__(kind)
+    InputError.__init__(error, where, expected=expected, came=came, do=do)
+    return error
 
 
 class MissingExtraError(InputError):
@@ -45,8 +55,6 @@ class MissingExtraError(InputError):
             came="an installation without it",
             do=f"pip install 'zhufeng[{extra}]'",
         )
-        self.extra = extra
-        self.package = package
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from zhufeng.base._errors import InputError
 
 # A name that ends so is an unfinished write; nothing ever reads it.
 UNFINISHED = ".unfinished"
+_held: set[int] = set()  # descriptors of the folders that this process holds
 
 
 @contextmanager
@@ -72,6 +73,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         InputError: another process holds it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
+    _held.add(descriptor)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,7 +86,18 @@ def exclusive(folder: Path) -> Iterator[None]:
             ) from None
         yield
     finally:
+        _held.discard(descriptor)
         os.close(descriptor)
+
+
+def _let_go() -> None:
+    """A forked worker must not keep the lock when its parent is killed."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def files_below(folder: Path) -> list[str]:

@@ -30,15 +30,16 @@ def canonical_json(value: Any) -> bytes:
     ).encode()
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: Path, *, remember: bool = True) -> str:
     """Hash of a file's bytes.
 
     For large files the hash is kept in the cache under the file's identity (device, inode,
-    size, times), so that asking a run for its status does not read a terabyte of video.
+    size, times), so that asking a run for its status does not read a terabyte of video;
+    without `remember` every byte is read.
     """
     status = path.stat()
     settled = time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_AFTER_S
-    if status.st_size < _REMEMBER_FROM_BYTES or not settled:
+    if not remember or not settled or status.st_size < _REMEMBER_FROM_BYTES:
         return _hash_bytes(path)
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
     identity = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zhufeng.base._errors import InputError
 from zhufeng.base._hashing import sha256_file
-from zhufeng.base._typed import shown, similar_name
+from zhufeng.base._typed import brief, shown, similar_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,14 @@ class Source:
     sha256: str
 
 
-def expand(patterns: Sequence[str], base: Path, files: Files, where: str) -> tuple[Source, ...]:
+def expand(
+    patterns: Sequence[str],
+    base: Path,
+    files: Files,
+    where: str,
+    *,
+    outside: Path | None = None,
+) -> tuple[Source, ...]:
     """The files that `patterns` name, without repetition, sorted by name.
 
     Args:
@@ -43,28 +50,42 @@ def expand(patterns: Sequence[str], base: Path, files: Files, where: str) -> tup
         base: where relative paths start.
         files: which endings are meant.
         where: who names them ("recipe.toml: corpus.inputs"), for the error.
+        outside: a folder whose files are never meant: the run's own.
 
     Raises:
         InputError: a pattern names nothing, or a file of another kind.
     """
     found: dict[Path, str] = {}
     for pattern in patterns:
-        for path, name in _expand_one(pattern, base, files, where):
+        try:
+            matches = _expand_one(pattern, base, files, where, outside)
+        except (RuntimeError, ValueError) as error:
+            # No such user after '~', or a name that no file can have.
+            raise InputError(
+                f"{where}: '{shown(pattern)}' names no file",
+                expected="a path, or a glob",
+                came=brief(error),
+                do="correct it",
+            ) from None
+        for path, name in matches:
             found.setdefault(path.resolve(), name)
     names = _distinct(dict(found))
     return tuple(
         sorted(
-            (Source(names[path], path, sha256_file(path)) for path in found),
+            (Source(_utf8(names[path]), path, sha256_file(path)) for path in found),
             key=lambda source: source.name,
         )
     )
 
 
-def _expand_one(pattern: str, base: Path, files: Files, where: str) -> list[tuple[Path, str]]:
+def _expand_one(
+    pattern: str, base: Path, files: Files, where: str, outside: Path | None
+) -> list[tuple[Path, str]]:
     """Pairs of a file and the least that it may be called."""
     path = base / Path(pattern).expanduser()
     if path.is_dir():
-        inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _fits(p, files)]
+        every = (p for p in sorted(path.rglob("*")) if p.is_file() and _fits(p, files))
+        inside = [p for p in every if not _within(p, outside)]
         if not inside:
             raise InputError(
                 f"{where}: the folder '{shown(pattern)}' holds nothing to read",
@@ -73,7 +94,8 @@ def _expand_one(pattern: str, base: Path, files: Files, where: str) -> list[tupl
                 do="check the path",
             )
         return [(p, p.relative_to(path.parent).as_posix()) for p in inside]
-    matches = [path] if path.is_file() else _glob(pattern, base)
+    found = [path] if path.is_file() else _glob(pattern, base)
+    matches = [match for match in found if not _within(match, outside)]
     if not matches:
         raise InputError(
             f"{where}: '{shown(pattern)}' names no file",
@@ -101,6 +123,11 @@ def anchor(pattern: str, base: Path) -> str:
     return str(Path(glob.escape(str(base))) / Path(pattern).expanduser())
 
 
+def _utf8(name: str) -> str:
+    """A name that every file of ours can hold, also where the system's own is no UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _glob(pattern: str, base: Path) -> list[Path]:
     if not glob.has_magic(pattern):
         return []
@@ -117,6 +144,10 @@ def _distinct(names: dict[Path, str]) -> dict[Path, str]:
             return names
         for path in alike:
             names[path] = Path(*path.parts[-len(Path(names[path]).parts) - 1 :]).as_posix()
+
+
+def _within(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def _fits(path: Path, files: Files) -> bool:

@@ -54,10 +54,15 @@ def parse(kind: type[T], data: Any, source: str) -> T:
     try:
         # By way of JSON, because strict JSON reads lists as tuples and TOML's integers as
         # floats where a float is wanted, and nothing else is converted.
-        value: T = _adapter(kind).validate_json(json.dumps(data, default=str))
+        value: T = _adapter(kind).validate_json(json.dumps(data, default=_foreign))
     except ValidationError as error:
         raise _input_error(kind, error.errors(include_url=False), source) from None
     return value
+
+
+def _foreign(value: Any) -> Any:
+    # TOML has dates and times; no record has, and they must not pass for strings.
+    return {type(value).__name__: str(value)}
 
 
 def to_json(value: Any) -> Any:
@@ -87,7 +92,7 @@ def dump_toml(table: Mapping[str, Any]) -> bytes:
     """A TOML file's bytes; keys whose value is None are left out, for TOML has no None."""
     import tomli_w  # noqa: PLC0415 (few commands write TOML)
 
-    return tomli_w.dumps(_without_none(table), multiline_strings=True).encode()
+    return tomli_w.dumps(_without_none(table)).encode()
 
 
 def read_json(path: Path) -> Any:
@@ -257,4 +262,6 @@ def brief(error: Exception) -> str:
 def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_none(inner) for inner in value]
     return value

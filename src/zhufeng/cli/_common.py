@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -50,9 +51,18 @@ class Talk:
         logger.propagate = False
 
 
+def emit(text: str) -> None:
+    """Print a part of the result on stdout; whoever reads it may have had enough."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def emit_json(value: Any) -> None:
     """Print a result as JSON."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    emit(json.dumps(value, indent=1) + "\n")
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -73,7 +83,7 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     drawn = io.StringIO()
     wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_COLUMNS
     Console(file=drawn, width=wide).print(table)
-    sys.stdout.write(drawn.getvalue())
+    emit(drawn.getvalue())
 
 
 def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:
@@ -99,7 +109,7 @@ def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:
         return
     rows = [[result.name, result.did, f"{result.cpu_s:.2f}", _brief(result)] for result in results]
     emit_table(["stage", "did", "CPU s", "figures"], rows)
-    sys.stdout.write(f"\npage: {run.page.resolve().as_uri()}\n")
+    emit(f"\npage: {run.page.resolve().as_uri()}\n")
 
 
 def _brief(result: StageResult) -> str:

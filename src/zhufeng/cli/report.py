@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from zhufeng.cli._common import Talk, emit_json
+from zhufeng.cli._common import Talk, emit, emit_json
 from zhufeng.route import Run
 
 _NO_TALK = Talk()
@@ -25,5 +24,5 @@ def report(run: Path, /, *, talk: Talk = _NO_TALK) -> int:
     if talk.json:
         emit_json({"run": str(run), "page": str(opened.page)})
     else:
-        sys.stdout.write(f"{opened.page.resolve().as_uri()}\n")
+        emit(f"{opened.page.resolve().as_uri()}\n")
     return 0

@@ -18,6 +18,7 @@ from zhufeng.records import Document, write_parquet
 DOCUMENTS = "documents.parquet"
 _BATCH = 256
 _KEPT_FOR_PAGE = 20
+_TRAINED_ON = frozenset({"ok", "partial"})
 EXCERPT_CHARACTERS = 700
 
 
@@ -86,10 +87,10 @@ def _tokenised(
 ) -> Iterator[Document]:
     """Pass documents on with their number of tokens, their tokens having gone to the shards."""
     for batch in batched(documents, _BATCH):
-        encoded = iter(tokenizer.encode([document.text for document in batch if document.text]))
+        encoded = iter(tokenizer.encode([d.text for d in batch if d.status in _TRAINED_ON]))
         for document in batch:
             counted = document
-            if document.text:
+            if document.status in _TRAINED_ON:
                 tokens = np.append(next(encoded), tokenizer.end)
                 shards.write(tokens)
                 counted = replace(document, n_tokens=len(tokens), tokenizer=tokenizer.name)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zhufeng.base import InputError, brief, needs_extra
-from zhufeng.records import ShardWriter
+from zhufeng.records import ShardWriter, shard_writer
 
 Tokens = NDArray[Any]
 
@@ -85,6 +85,11 @@ class FileTokenizer:
                 came=brief(error),
                 do="name the tokenizer.json of a model's folder, or leave it out for bytes",
             ) from None
+        # Stored settings of a model's serving must not cut or fill training text, and a text
+        # that spells a special token must not become one: it could end a document.
+        self._loaded.no_truncation()
+        self._loaded.no_padding()
+        self._loaded.encode_special_tokens = True
         self.name = name
         self.vocabulary = max(self._loaded.get_vocab(with_added_tokens=True).values()) + 1
         self.end = self._find_end(path, end)
@@ -126,7 +131,7 @@ class ShardSet:
         if self._shard is None or self._shard.tokens >= self._limit:
             self._stack.close()
             prefix = self._folder / f"tokens-{self.shards:05d}"
-            self._shard = self._stack.enter_context(ShardWriter(prefix, self._vocabulary))
+            self._shard = self._stack.enter_context(shard_writer(prefix, self._vocabulary))
             self.shards += 1
         self._shard.write(tokens)
         self.tokens += len(tokens)

@@ -4,7 +4,7 @@ from zhufeng.records._design import DESIGN, Design, read_design, write_design
 from zhufeng.records._document import DOCUMENT, Document, Segment, Status
 from zhufeng.records._episode import Clip, Episode, read_episodes, write_episodes
 from zhufeng.records._forms import Form
-from zhufeng.records._megatron import Shard, ShardWriter, read_shard, token_dtype
+from zhufeng.records._megatron import Shard, ShardWriter, read_shard, shard_writer, token_dtype
 from zhufeng.records._plan import PLAN, Plan, read_plan, write_plan
 from zhufeng.records._rows import read_jsonl, read_parquet, write_jsonl, write_parquet
 from zhufeng.records._workload import (
@@ -47,6 +47,7 @@ __all__ = [
     "read_plan",
     "read_shard",
     "read_workload",
+    "shard_writer",
     "token_dtype",
     "write_design",
     "write_episodes",

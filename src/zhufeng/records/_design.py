@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -20,6 +21,7 @@ from zhufeng.base import (
 from zhufeng.records._forms import Form
 
 Scalar = bool | int | float | str
+_NOT_NEGATIVE = ("sram_bytes", "dram_bytes", "dram_bytes_per_s", "link_bytes_per_s")
 
 
 @record
@@ -53,8 +55,12 @@ class Design:
     """Measured and estimated figures by name; in the folder as ``figures.json``."""
 
     def __post_init__(self) -> None:
-        if self.clock_hz <= 0:
+        if not 0 < self.clock_hz < math.inf:
             raise ValueError("a clock above 0 Hz")
+        rates = {**self.macs_per_cycle, **{name: getattr(self, name) for name in _NOT_NEGATIVE}}
+        for name, rate in rates.items():
+            if not 0 <= rate < math.inf:
+                raise ValueError(f"{name} of 0 or more")
         for name in self.rtl:
             if not name.endswith(".sv") or Path(name).name != name:
                 raise ValueError(f"plain file names that end in .sv, not {name!r}")

@@ -329,7 +329,7 @@ def _episode(
                 float(row[f"videos/{name}/to_timestamp"]),
                 *_picture_size(feature),
             )
-        elif name not in _FRAME_COLUMNS:
+        elif name not in _FRAME_COLUMNS and feature["dtype"] in _DTYPES:
             values = np.asarray(table[name].to_pylist(), dtype=feature["dtype"])
             features[name] = values.reshape(len(table), *feature["shape"])
     task = tasks[int(table["task_index"][0].as_py())]

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,7 @@ _HEADER = struct.Struct("<9sQBQQ")
 _CODES: dict[int, str] = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 8: "<u2"}
 # Megatron stores a vocabulary in 16 bits below this size (DType.optimal_dtype).
 _SIXTEEN_BIT_VOCABULARY = 65_500
+_CHECKED_AT_ONCE = 1 << 18
 
 
 def token_dtype(vocabulary: int) -> np.dtype[Any]:
@@ -42,53 +42,61 @@ def token_dtype(vocabulary: int) -> np.dtype[Any]:
 
 
 class ShardWriter:
-    """Writes ``prefix.bin`` and ``prefix.idx``, a sequence a document; whole when the block ends.
+    """Adds documents to a shard; made by `shard_writer`."""
 
-    >>> with ShardWriter(Path("tokens-00000"), vocabulary=257) as shard:
-    ...     shard.write(np.array([72, 105, 256]))
-    """
-
-    def __init__(self, prefix: Path, vocabulary: int) -> None:
-        """Name the shard.
-
-        Args:
-            prefix: path without ending.
-            vocabulary: its size; chooses the type that tokens are stored in.
-        """
+    def __init__(self, file: BinaryIO, vocabulary: int) -> None:
         self.tokens = 0
-        self._prefix = prefix
+        """Written so far."""
+        self.lengths: list[int] = []
+        """Tokens of each document."""
+        self._file = file
         self._vocabulary = vocabulary
         self._dtype = token_dtype(vocabulary)
-        self._lengths: list[int] = []
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        self._file = self._stack.enter_context(durable(_beside(self._prefix, ".bin")))
-        return self
+        self._pending: list[Tokens] = []
+        self._checked = 0
 
     def write(self, tokens: Tokens) -> None:
-        """Add one document's tokens, 1-D.
+        """Add one document's tokens, 1-D; the array must not be changed afterwards.
 
         Raises:
-            ValueError: a token outside the vocabulary.
+            ValueError: a token outside the vocabulary, here or by the end of the block.
         """
+        self._pending.append(tokens)
+        self.lengths.append(tokens.size)
+        self.tokens += tokens.size
+        if self.tokens - self._checked >= _CHECKED_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Check and write what is pending: a call of NumPy's costs more than a document does."""
+        if not self._pending:
+            return
+        tokens = np.concatenate(self._pending)
         if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < self._vocabulary:
             raise ValueError(
                 f"tokens in [0, {self._vocabulary}), not {tokens.min()} to {tokens.max()}"
             )
-        self._file.write(np.ascontiguousarray(tokens, dtype=self._dtype).tobytes())
-        self._lengths.append(tokens.size)
-        self.tokens += tokens.size
+        self._file.write(tokens.astype(self._dtype).tobytes())
+        self._pending.clear()
+        self._checked = self.tokens
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
-        if kind is None:
-            write_durable(_beside(self._prefix, ".idx"), _index(self._lengths, self._dtype))
+
+@contextmanager
+def shard_writer(prefix: Path, vocabulary: int) -> Iterator[ShardWriter]:
+    """Write ``prefix.bin`` and ``prefix.idx``, a sequence a document; whole when the block ends.
+
+    >>> with shard_writer(Path("tokens-00000"), vocabulary=257) as shard:
+    ...     shard.write(np.array([72, 105, 256]))
+
+    Args:
+        prefix: path without ending.
+        vocabulary: its size; chooses the type that tokens are stored in.
+    """
+    with durable(_beside(prefix, ".bin")) as file:
+        shard = ShardWriter(file, vocabulary)
+        yield shard
+        shard.flush()
+    write_durable(_beside(prefix, ".idx"), _index(shard.lengths, token_dtype(vocabulary)))
 
 
 def _index(lengths: list[int], dtype: np.dtype[Any]) -> bytes:
@@ -180,6 +188,7 @@ def _check_extent(shard: Shard, tokens_bytes: int) -> None:
     inside = (
         (shard.lengths >= 0).all()
         and (shard.starts >= 0).all()
+        and (shard.starts <= tokens_bytes).all()  # or the ends could have overflowed
         and (shard.starts % shard.dtype.itemsize == 0).all()
         and (ends <= tokens_bytes).all()
     )

@@ -49,6 +49,10 @@ class Plan:
     """Axes from the nearest neighbours to the farthest."""
 
     def __post_init__(self) -> None:
+        counts = ("chips", "tp", "cp", "pp", "vpp", "dp", "ep")
+        for name in (*counts, "sequence", "global_batch", "micro_batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} of at least 1")
         product = self.tp * self.cp * self.pp * self.dp
         if product != self.chips:
             raise ValueError(

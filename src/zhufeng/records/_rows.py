@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zhufeng.base import InputError, batched, brief, durable, parse, shown, to_json
+from zhufeng.base import InputError, batched, brief, durable, shown, to_json
 from zhufeng.records._document import DOCUMENT, Document
 from zhufeng.records._forms import check_version
 
@@ -44,10 +44,11 @@ def read_parquet(path: Path) -> Iterator[Document]:
 
     try:
         file = pq.ParquetFile(path)
-        _check_header(path, file.schema_arrow.metadata or {})
+        version = _version(path, file.schema_arrow.metadata or {})
         for batch in file.iter_batches(batch_size=_ROWS_A_GROUP):
             for row in batch.to_pylist(maps_as_pydicts="strict"):
-                yield parse(Document, row, str(path))
+                head = {"record": DOCUMENT.name, "version": version}
+                yield DOCUMENT.unpack({**head, **row}, str(path))
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{path} cannot be read",
@@ -83,7 +84,7 @@ def read_jsonl(path: Path) -> Iterator[Document]:
         ) from None
 
 
-def _check_header(path: Path, header: dict[bytes, bytes]) -> None:
+def _version(path: Path, header: dict[bytes, bytes]) -> object:
     name = header.get(_RECORD, b"").decode(errors="replace")
     if name != DOCUMENT.name:
         raise InputError(
@@ -93,9 +94,9 @@ def _check_header(path: Path, header: dict[bytes, bytes]) -> None:
             do="check the path",
         )
     version = header.get(_VERSION, b"").decode(errors="replace")
-    check_version(
-        DOCUMENT.name, int(version) if version.isdecimal() else version, DOCUMENT.version, str(path)
-    )
+    came = int(version) if version.isdecimal() else version
+    check_version(DOCUMENT.name, came, DOCUMENT.version, str(path))
+    return came
 
 
 def _schema() -> pa.Schema:

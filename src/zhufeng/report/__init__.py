@@ -4,6 +4,7 @@ from zhufeng.report._page import Page, PagePart, Step, StepState, format_cell, r
 from zhufeng.report._perfetto import Trace, Track
 from zhufeng.report._plots import COLOURS, bars, lines, plot
 from zhufeng.report._section import (
+    SECTION,
     Block,
     Code,
     Figures,
@@ -19,6 +20,7 @@ from zhufeng.report._section import (
 
 __all__ = [
     "COLOURS",
+    "SECTION",
     "Block",
     "Code",
     "Figures",

@@ -122,7 +122,7 @@ class Trace:
 
     def write(self, event: dict[str, Any]) -> None:
         """Add one event as the format spells it."""
-        text = json.dumps(event, separators=(",", ":"))
+        text = json.dumps(event, separators=(",", ":"), allow_nan=False)
         separator = "" if self._first else ",\n"
         self._write((separator + text).encode())
         self._first = False

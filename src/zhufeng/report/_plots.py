@@ -58,7 +58,10 @@ def plot(
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=COLOURS)}
-    with mpl.rc_context(style), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # From matplotlib's own defaults: the user's matplotlibrc must not change our bytes.
+        mpl.rcdefaults()
+        mpl.rcParams.update(style)
         # The reader's machine has the glyphs that the font lacks by which the layout is measured.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=size)

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zhufeng.base import Manifest, find, shown, write_durable
+from zhufeng.base import Manifest, damage, shown, write_durable
 from zhufeng.report import Page, PagePart, Step, StepState, read_section, render
 from zhufeng.route._recipe import Recipe
 from zhufeng.route._stage import ROUTE, RouteStep, load_stage, unbuilt_steps
+from zhufeng.route._status import StageStatus
 
 PAGE = "index.html"
 _INPUTS_TOLD = 20
 
 
-def write_page(folder: Path, recipe: Recipe, states: Mapping[str, str]) -> None:
+def write_page(folder: Path, recipe: Recipe, statuses: Sequence[StageStatus]) -> None:
     """Write ``index.html`` unless it says this already.
 
     Args:
         folder: the run's.
         recipe: the run's.
-        states: stage to fresh, stale or missing.
+        statuses: where each stage stands; what is damaged is left out.
     """
     parts = []
-    for name in recipe.sections:
-        manifest = find(folder / name)
-        if manifest is not None:
-            section = read_section(folder / name)
-            parts.append(PagePart(name, section, _provenance(manifest), manifest.log))
-    page = render(Page(recipe.name, recipe.seed, _steps(recipe, states), parts))
+    for status in statuses:
+        manifest = status.manifest
+        if manifest is None or damage(folder / status.name, manifest):
+            continue
+        section = read_section(folder / status.name)
+        parts.append(PagePart(status.name, section, _provenance(manifest), manifest.log))
+    steps = _steps(recipe, {status.name: status.state for status in statuses})
+    page = render(Page(recipe.name, recipe.seed, steps, parts))
     path = folder / PAGE
     if not path.exists() or path.read_bytes() != page:
         write_durable(path, page)

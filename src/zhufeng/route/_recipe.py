@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import graphlib
+import logging
 import os
 import tomllib
 import types
@@ -17,6 +18,7 @@ from zhufeng.base import (
     Files,
     InputError,
     dump_toml,
+    nearest,
     parse,
     read_toml,
     record,
@@ -28,6 +30,8 @@ from zhufeng.route._stage import ROUTE, Stage, known_stages, load_stage
 
 RECIPE_VERSION = 1
 _ENVIRONMENT = "ZHUFENG_"
+
+log = logging.getLogger(__name__)
 
 
 @record
@@ -59,23 +63,32 @@ class Recipe:
         return dump_toml({**to_json(header), **sections})
 
 
-def read_recipe(path: Path, settings: Mapping[str, str] | None = None) -> Recipe:
+def read_recipe(
+    path: Path, settings: Mapping[str, str] | None = None, *, environment: bool = True
+) -> Recipe:
     """Read a recipe file.
 
     Args:
         path: the TOML file.
         settings: flags, by dotted key (``"seed"``, ``"corpus.tokenizer"``). They beat the
             environment (``ZHUFENG_SEED``, ``ZHUFENG_CORPUS_TOKENIZER``), which beats the file.
+        environment: whether it is asked.
 
     Raises:
         InputError: unknown keys or sections (names the nearest known one), values that do not
             fit, stages whose needs are absent.
     """
-    return recipe_of(read_toml(path), str(path), path.resolve().parent, settings or {})
+    table, folder = read_toml(path), path.resolve().parent
+    return recipe_of(table, str(path), folder, settings or {}, environment=environment)
 
 
 def recipe_of(
-    table: Mapping[str, Any], source: str, folder: Path, settings: Mapping[str, str]
+    table: Mapping[str, Any],
+    source: str,
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    environment: bool = True,
 ) -> Recipe:
     """The recipe in a TOML table; see `read_recipe`.
 
@@ -84,19 +97,36 @@ def recipe_of(
         source: the file's name, for errors.
         folder: where relative paths start if the table does not say.
         settings: flags by dotted key.
+        environment: whether it is asked.
     """
     head = {key: value for key, value in table.items() if not isinstance(value, dict)}
     bodies = {key: dict(value) for key, value in table.items() if isinstance(value, dict)}
     _check_names(head, bodies, source)
     stages = {name: load_stage(name) for name in bodies}
-    _apply(head, bodies, stages, settings)
+    if environment:
+        _apply_environment(head, bodies, stages)
+    _apply_settings(head, bodies, stages, settings)
     header = parse(Header, head, source)
     sections = {
         name: parse(stages[name].config, bodies[name], f"{source} [{name}]")
         for name in _ordered(stages, source)
     }
-    base = (folder / Path(header.base).expanduser()) if header.base else folder
-    return Recipe(header.name, header.seed, base.resolve(), sections)
+    return Recipe(header.name, header.seed, _base(header, folder, source), sections)
+
+
+def _base(header: Header, folder: Path, source: str) -> Path:
+    try:
+        base = (folder / Path(header.base or ".").expanduser()).resolve()
+        if base.is_dir():
+            return base
+    except (RuntimeError, ValueError):
+        pass  # no such user after '~', or a name that no folder can have
+    raise InputError(
+        f"{source}: base is not usable",
+        expected="a folder where relative paths start",
+        came=shown(header.base or str(folder)),
+        do="correct base",
+    )
 
 
 def file_fields(config: type) -> dict[str, Files]:
@@ -123,6 +153,13 @@ def _check_names(head: Mapping[str, Any], bodies: Mapping[str, Any], source: str
     keys = [field.name for field in dataclasses.fields(Header)]
     stages = known_stages()
     for name in head:
+        if name in stages:
+            raise InputError(
+                f"{source}: '{name}' is not a section",
+                expected=f"a section [{name}]",
+                came=f"a value, or a list of sections [[{name}]]",
+                do=f"write [{name}]",
+            )
         if name not in keys:
             raise unknown_key(source, name, [*keys, *stages])
     unbuilt = [step.name for step in ROUTE]
@@ -143,28 +180,48 @@ def from_environment(section: str, config: type) -> dict[str, Any]:
     """
     values = {}
     for key, hint in typing.get_type_hints(config).items():
-        words = [_ENVIRONMENT.rstrip("_"), *([section] if section else []), key]
-        variable = "_".join(words).replace("-", "_").upper()
+        variable = _variable(section, key)
         if variable in os.environ:
             values[key] = _value(os.environ[variable], hint, variable)
     return values
 
 
-def _apply(
+def _apply_environment(
+    head: dict[str, Any], bodies: dict[str, dict[str, Any]], stages: Mapping[str, Stage[Any]]
+) -> None:
+    head.update(from_environment("", Header))
+    for name, stage in stages.items():
+        bodies[name].update(from_environment(name, stage.config))
+    _warn_of_ignored(stages)
+
+
+def _warn_of_ignored(stages: Mapping[str, Stage[Any]]) -> None:
+    """A setting that is ignored warns; those of stages that are not in the recipe may wait."""
+    known = {"ZHUFENG_CACHE", *(_variable("", key) for key in typing.get_type_hints(Header))}
+    for name, stage in stages.items():
+        known |= {_variable(name, key) for key in typing.get_type_hints(stage.config)}
+    absent = tuple(_variable(name, "") for name in known_stages() if name not in stages)
+    for variable in sorted(os.environ):
+        if variable.startswith(_ENVIRONMENT) and variable not in known:
+            if absent and variable.startswith(absent):
+                continue
+            close = nearest(variable, known)
+            hint = f"; was {close} meant?" if close else ""
+            log.warning("the environment's %s is ignored: no such setting%s", variable, hint)
+
+
+def _apply_settings(
     head: dict[str, Any],
     bodies: dict[str, dict[str, Any]],
     stages: Mapping[str, Stage[Any]],
     settings: Mapping[str, str],
 ) -> None:
-    """Lay the environment, then the flags, over the file's values."""
-    places: dict[str, tuple[dict[str, Any], str, Any]] = {}
-    for section, config, table in [
-        ("", Header, head),
-        *((name, stage.config, bodies[name]) for name, stage in stages.items()),
-    ]:
-        table.update(from_environment(section, config))
-        for key, hint in typing.get_type_hints(config).items():
-            places[f"{section}.{key}".lstrip(".")] = (table, key, hint)
+    places: dict[str, tuple[dict[str, Any], str, Any]] = {
+        key: (head, key, hint) for key, hint in typing.get_type_hints(Header).items()
+    }
+    for name, stage in stages.items():
+        for key, hint in typing.get_type_hints(stage.config).items():
+            places[f"{name}.{key}"] = (bodies[name], key, hint)
     for dotted, text in settings.items():
         if dotted not in places:
             raise unknown_key("--set", dotted, sorted(places))
@@ -172,15 +229,20 @@ def _apply(
         place[key] = _value(text, hint, dotted)
 
 
+def _variable(section: str, key: str) -> str:
+    words = f"{section}_{key}" if section else key
+    return _ENVIRONMENT + words.replace("-", "_").upper()
+
+
 def _value(text: str, hint: Any, where: str) -> Any:
     """What a flag or variable says, as TOML would; strings need no quotes, lists of one none."""
     options = typing.get_args(hint) if _is_union(hint) else (hint,)
-    if str in options:
+    if str in options or any(text in typing.get_args(o) for o in options if _is_literal(o)):
         return text
     if any(typing.get_args(option)[:1] == (str,) for option in options) and text[:1] != "[":
         return [text]
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        (value,) = tomllib.loads(f"value = {text}").values()
     except (ValueError, RecursionError):
         raise InputError(
             f"{where} is not usable",
@@ -188,6 +250,11 @@ def _value(text: str, hint: Any, where: str) -> Any:
             came=shown(text),
             do=f"correct {where}",
         ) from None
+    return value
+
+
+def _is_literal(hint: Any) -> bool:
+    return typing.get_origin(hint) is typing.Literal
 
 
 def _is_union(hint: Any) -> bool:

@@ -6,13 +6,14 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from zhufeng.base import (
     UNFINISHED,
+    DamagedError,
     Draft,
     InputError,
     Manifest,
@@ -25,33 +26,25 @@ from zhufeng.base import (
     find,
     make,
     nearest,
+    read_toml,
+    sha256_json,
     shown,
+    standing,
+    sync_folder,
     to_json,
     write_durable,
 )
-from zhufeng.report import write_section
+from zhufeng.report import SECTION, read_section, write_section
 from zhufeng.route._page import PAGE, write_page
 from zhufeng.route._recipe import Recipe, file_fields, read_recipe
-from zhufeng.route._stage import Stage, Work, load_stage
+from zhufeng.route._stage import Stage, Work, load_stage, owner_of
+from zhufeng.route._status import StageStatus
 
 RECIPE = "recipe.toml"
-State = Literal["fresh", "stale", "missing"]
 Sources = dict[str, tuple[Source, ...]]
 _LEFT_BY_US = re.compile(rf".+{re.escape(UNFINISHED)}|\..+\.(draft-[0-9a-f]{{16}}|replaced)")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """Where one stage of a run stands."""
-
-    name: str
-    state: State
-    why: str
-    """For a person; empty where fresh."""
-    manifest: Manifest | None
-    """Of the artifact that stands there, fresh or stale."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,8 @@ class Run:
         """
         if not (folder / RECIPE).exists():
             raise _no_run(folder)
-        return Run(folder, read_recipe(folder / RECIPE))
+        # What the run was made with is written there; today's environment has no say.
+        return Run(folder, read_recipe(folder / RECIPE, environment=False))
 
     @property
     def page(self) -> Path:
@@ -106,6 +100,7 @@ class Run:
         # Every file that the recipe names is found before anything of the run is touched.
         sources = {name: self._sources(load_stage(name)) for name in self.recipe.sections}
         with _owned(self.folder):
+            self._warn_of_dropped_sections()
             write_durable(self.folder / RECIPE, self.recipe.dump())
             manifests: dict[str, Manifest] = {}
             for name in self.recipe.sections:
@@ -127,25 +122,44 @@ class Run:
         stage = load_stage(name)
         sources = self._sources(stage)
         with _owned(self.folder):
-            result = self._make(name, sources, self._fresh_needs(stage), replace=False)
+            manifests = self._whole_needs(stage)
+            # Refused before anything is touched; then the recipe first, so that what is killed
+            # later is known for a run.
+            standing(self.place(name), self._spec(stage, sources, manifests), replace=False)
             write_durable(self.folder / RECIPE, self.recipe.dump())
+            result = self._make(name, sources, manifests, replace=False)
             self._write_page()
         return result
 
     def rewrite_page(self) -> None:
-        """Write the page from the artifacts that stand."""
+        """Write the page from the artifacts that stand.
+
+        Raises:
+            InputError: one of them is damaged.
+        """
         with _owned(self.folder):
+            for name in self.recipe.sections:
+                if find(self.place(name)):
+                    read_section(self.place(name))
             self._write_page()
 
     def _write_page(self) -> None:
-        write_page(self.folder, self.recipe, {s.name: s.state for s in self.status()})
+        write_page(self.folder, self.recipe, self.status())
 
-    def _fresh_needs(self, stage: Stage[Any]) -> dict[str, Manifest]:
-        standing = {status.name: status for status in self.status()}
+    def _warn_of_dropped_sections(self) -> None:
+        before: dict[str, Any] = {}
+        with suppress(InputError):  # none yet, or one that is damaged and gives way
+            before = read_toml(self.folder / RECIPE)
+        for name, table in before.items():
+            if isinstance(table, dict) and name not in self.recipe.sections:
+                log.warning("%s: no longer in the recipe; its folder is left as it is", name)
+
+    def _whole_needs(self, stage: Stage[Any]) -> dict[str, Manifest]:
+        found = {status.name: status for status in self.status()}
         manifests = {}
         for need in stage.needs:
-            status = standing.get(need)
-            if status is None or status.state != "fresh" or status.manifest is None:
+            status = found.get(need)
+            if status is None or not status.whole or status.manifest is None:
                 raise InputError(
                     f"'{stage.name}' needs the run's '{need}'",
                     expected=f"a fresh artifact {self.place(need)}",
@@ -158,22 +172,35 @@ class Run:
     def _stage_status(
         self, name: str, before: Mapping[str, StageStatus], *, thorough: bool
     ) -> StageStatus:
-        manifest = find(self.place(name))
+        try:
+            manifest = find(self.place(name))
+        except DamagedError as error:
+            return StageStatus(name, "stale", error.where, None)
         if manifest is None:
             return StageStatus(name, "missing", "not made yet", None)
-        stage = load_stage(name)
-        unready = [need for need in stage.needs if before[need].state != "fresh"]
-        if unready:
-            return StageStatus(name, "stale", f"{unready[0]} has to be made first", manifest)
-        upstream = {need: before[need].manifest for need in stage.needs}
-        standing = {need: made for need, made in upstream.items() if made is not None}
-        spec = self._spec(stage, self._sources(stage), standing)
-        if spec.key != manifest.spec.key:
-            why = "; ".join(differences(manifest.spec, spec))
-            return StageStatus(name, "stale", why, manifest)
         if broken := damage(self.place(name), manifest, thorough=thorough):
             return StageStatus(name, "stale", broken, manifest)
-        return StageStatus(name, "fresh", "", manifest)
+        return self._compared(load_stage(name), manifest, before)
+
+    def _compared(
+        self, stage: Stage[Any], manifest: Manifest, before: Mapping[str, StageStatus]
+    ) -> StageStatus:
+        """The status of a whole artifact: is it what would be made today?"""
+        upstream = {need: before[need] for need in stage.needs}
+        for need, status in upstream.items():
+            if not status.whole:
+                return StageStatus(stage.name, "stale", f"{need} has to be made first", manifest)
+        try:
+            sources = self._sources(stage)
+        except InputError as error:
+            why = f"its inputs are out of reach: {error.where}"
+            return StageStatus(stage.name, "stale", why, manifest, whole=True)
+        manifests = {need: s.manifest for need, s in upstream.items() if s.manifest}
+        spec = self._spec(stage, sources, manifests)
+        if spec.key != manifest.spec.key:
+            why = "; ".join(differences(manifest.spec, spec))
+            return StageStatus(stage.name, "stale", why, manifest)
+        return StageStatus(stage.name, "fresh", "", manifest, whole=True)
 
     def _sources(self, stage: Stage[Any]) -> Sources:
         config = self.recipe.sections[stage.name]
@@ -182,20 +209,29 @@ class Run:
             value = getattr(config, field)
             patterns = [value] if isinstance(value, str) else list(value or ())
             where = f"[{stage.name}] {field}"
-            sources[field] = expand(patterns, self.recipe.base, files, where)
+            found = expand(patterns, self.recipe.base, files, where, outside=self.folder)
+            if isinstance(value, str) and len(found) != 1:
+                raise InputError(
+                    f"{where}: '{shown(value)}' names {len(found)} files",
+                    expected="one file",
+                    came=", ".join(shown(source.name) for source in found[:3]),
+                    do="name one of them",
+                )
+            sources[field] = found
+            log.debug("%s: %d files", where, len(found))
         return sources
 
     def _spec(self, stage: Stage[Any], sources: Sources, upstream: Mapping[str, Manifest]) -> Spec:
         config = to_json(self.recipe.sections[stage.name])
         inputs = {f"{f}: {s.name}": s.sha256 for f, found in sources.items() for s in found}
-        inputs |= {f"stage: {name}": m.content_sha256 for name, m in upstream.items()}
+        inputs |= {f"stage: {name}": _content_sha256(m) for name, m in upstream.items()}
         return Spec(
             kind=stage.name,
             version=stage.version,
             # How a file is reached is not what the artifact is made from; its content is.
             configuration={key: value for key, value in config.items() if key not in sources},
             inputs=inputs,
-            seed=self.recipe.seed,
+            seed=self.recipe.seed if stage.seeded else 0,
         )
 
     def _make(
@@ -214,6 +250,7 @@ class Run:
             work = Work(draft, sources, places, self.recipe.seed)
             write_section(draft.folder, stage.make(config, work))
 
+        log.debug("%s: key %s", name, spec.key)
         begin = time.process_time()
         manifest = make(
             self.place(name),
@@ -221,7 +258,7 @@ class Run:
             fill,
             replace=replace,
             resumes=stage.resumes,
-            packages=stage.packages,
+            packages=(*stage.packages, *owner_of(name)),
         )
         cpu_s = time.process_time() - begin
         log.info("%s: %s", name, f"made in {cpu_s:.1f} s of CPU time" if made else "fresh")
@@ -244,9 +281,16 @@ def new_run(folder: Path, recipe: Recipe) -> Run:
     return Run(folder, recipe)
 
 
+def _content_sha256(manifest: Manifest) -> str:
+    """Hash of what an artifact gives to those that need it; its section is for the page alone."""
+    return sha256_json({n: f.sha256 for n, f in manifest.files.items() if n != SECTION})
+
+
 @contextmanager
 def _owned(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        sync_folder(folder.parent)
     with exclusive(folder):
         for path in folder.glob(f"*{UNFINISHED}"):
             path.unlink()

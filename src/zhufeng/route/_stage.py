@@ -58,7 +58,9 @@ class Stage(Generic[C]):
     resumes: bool = False
     """Whether `make` takes up what a killed attempt left; see `zhufeng.base.make`."""
     packages: tuple[str, ...] = ()
-    """Whose versions the manifest records."""
+    """Whose versions the manifest records, beside those of Zhufeng and the stage's own package."""
+    seeded: bool = True
+    """Whether anything in it is drawn at random; without, a new seed leaves it fresh."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class RouteStep:
     title: str
 
 
-# The route in order, as docs/architecture.md draws it. A stage that is not registered shows
-# as "not built yet"; stages of other packages stand after these.
+# The route in the order in which the page tells it. A stage that is not registered shows as
+# "not built yet"; stages of other packages stand after these.
 ROUTE = (
     RouteStep("corpus", "Corpus"),
     RouteStep("train", "Training"),
@@ -138,6 +140,12 @@ def load_stage(name: str) -> Stage[Any]:
             do=f"upgrade or uninstall {owner}",
         )
     return stage
+
+
+def owner_of(name: str) -> tuple[str, ...]:
+    """The package that brings a stage, if it is another than Zhufeng."""
+    owners = {point.dist.name for point in _points() if point.name == name and point.dist}
+    return tuple(owners - {"zhufeng"})
 
 
 def _no_stage(name: str) -> InputError:

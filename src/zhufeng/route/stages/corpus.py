@@ -29,4 +29,5 @@ STAGE = Stage(
     config=CorpusConfig,
     make=_make,
     packages=("numpy", "pyarrow"),
+    seeded=False,
 )
