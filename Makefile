@@ -35,7 +35,8 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Zhufeng needs Python 3.11 or later; name one: make PYTHON=python3.11"; exit 2; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "Python's venv is missing; on Debian: apt install python3-venv"; exit 2; }
 
 .venv/.demo: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) -e .

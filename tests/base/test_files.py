@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 from zhufeng.base import (
     Files,
     InputError,
+    MissingExtraError,
     anchor,
     cache_root,
     derive_seed,
@@ -55,28 +58,80 @@ def test_a_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) 
         pass
 
 
-def test_a_remembered_hash_is_never_that_of_other_content(tmp_path: Path) -> None:
-    path = tmp_path / "large"
-    for fill in (b"a", b"b"):
-        path.write_bytes(fill * (5 << 20))
-        os.utime(path, (time.time() - 100, time.time() - 100))
-        expected = hashlib.sha256(path.read_bytes()).hexdigest()
-        assert sha256_file(path) == sha256_file(path) == expected
-
-
-def test_a_settled_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "large"
-    path.write_bytes(b"a" * (5 << 20))
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files were changed long ago."""
     later = time.time() + 60
     monkeypatch.setattr(time, "time", lambda: later)
+
+
+def remembered() -> list[str]:
+    with closing(sqlite3.connect(cache_root() / "hashes" / "files.sqlite")) as connection:
+        return [row[0] for row in connection.execute("SELECT sha256 FROM hashes")]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_remembered_hash_is_never_that_of_other_content(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    digests = []
+    for fill in (b"a", b"b"):
+        path.write_bytes(fill * (5 << 20))
+        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        assert sha256_file(path) == sha256_file(path) == digests[-1]
+    assert sorted(remembered()) == sorted(digests)
+
+
+def test_a_file_that_may_still_change_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * (5 << 20))
+    sha256_file(path)
+    assert not (cache_root() / "hashes").exists()
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_settled_file_is_read_once_unless_every_byte_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * (5 << 20))
     digest = sha256_file(path)
     database = cache_root() / "hashes" / "files.sqlite"
     with closing(sqlite3.connect(database)) as connection, connection:
-        assert connection.execute("SELECT sha256 FROM hashes").fetchall() == [(digest,)]
         connection.execute("UPDATE hashes SET sha256 = 'remembered'")
     assert sha256_file(path) == "remembered"
+    assert sha256_file(path, remember=False) == digest
     database.write_bytes(b"this is no database")
     assert sha256_file(path) == digest
+
+
+def test_errors_survive_the_way_home_from_a_worker() -> None:
+    error = InputError("here", expected="a", came="b", do="c")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (InputError, str(error))
+    missing = pickle.loads(pickle.dumps(MissingExtraError("train", "torch")))
+    assert isinstance(missing, MissingExtraError)
+    assert "pip install 'zhufeng[train]'" in str(missing)
+
+
+def test_a_forked_worker_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """The parent is killed while its child lives on; the next process must get the folder."""
+    code = (
+        "import os, sys, time; from pathlib import Path; from zhufeng.base import exclusive\n"
+        f"with exclusive(Path({str(tmp_path)!r})):\n"
+        "    child = os.fork()\n"
+        "    os.write(1, f'{child or \"child\"}\\n'.encode())\n"
+        "    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        lines = {holder.stdout.readline().decode().strip() for _ in range(2)}
+        assert "child" in lines
+        child = int((lines - {"child"}).pop())
+        try:
+            holder.kill()
+            holder.wait()
+            with exclusive(tmp_path):
+                os.kill(child, 0)  # it is alive, and does not hold the folder
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_equal_json_hashes_alike() -> None:

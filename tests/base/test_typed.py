@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
@@ -87,6 +88,20 @@ def test_what_is_written_reads_back(value: Outer) -> None:
     assert parse(Outer, to_json(value), "f") == value
 
 
+def test_a_date_is_no_string() -> None:
+    data = tomllib.loads("name = 1979-05-27")
+    with pytest.raises(InputError, match="name is not usable"):
+        parse(Outer, data, "f")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_every_string_survives_toml(text: str) -> None:
+    assert tomllib.loads(dump_toml({"a": [text], "b": {"c": text}}).decode()) == {
+        "a": [text],
+        "b": {"c": text},
+    }
+
+
 def test_nan_survives() -> None:
     read = parse(Inner, to_json(Inner(size=1, share=math.nan)), "f")
     assert math.isnan(read.share)
@@ -94,6 +109,7 @@ def test_nan_survives() -> None:
 
 def test_toml_leaves_none_out() -> None:
     assert dump_toml({"a": 1, "b": None, "c": {"d": None}}) == b"a = 1\n\n[c]\n"
+    assert dump_toml({"a": [{"b": 1, "c": None}]}) == b"a = [\n    { b = 1 },\n]\n"
 
 
 def test_shown_is_one_short_printable_line() -> None:

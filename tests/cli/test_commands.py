@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def test_status_finds_what_is_stale_with_exit_code_1(zhufeng: Call, tmp_path: Pa
     assert "stale" in answer.out
     assert "a.txt has other content" in answer.out
     assert json.loads(zhufeng("status", run, "--json").out)["stages"][0]["state"] == "stale"
-    assert zhufeng("run", run / "recipe.toml", "-o", run).code == 0
+    assert zhufeng("run", run / "run.toml", "-o", run).code == 0
     assert zhufeng("status", run, "--verify").code == 0
 
 
@@ -74,23 +75,55 @@ def test_a_flag_beats_the_environment_beats_the_file(
     recipe = tmp_path / "r.toml"
     recipe.write_text('name = "t"\nseed = 1\n[corpus]\ninputs = ["a.txt"]\nshard_tokens = 10\n')
 
+    run_names: list[str] = []
+
     def seed_and_tokens(*flags: str) -> tuple[int, int]:
-        run = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        run_names.append(f"run-{len(run_names)}")
+        run = tmp_path / run_names[-1]
         assert zhufeng("run", recipe, "-o", run, *flags).code == 0
         spec = json.loads((run / "corpus/manifest.json").read_text())["spec"]
-        return spec["seed"], spec["configuration"]["shard_tokens"]
+        made_with = tomllib.loads((run / "run.toml").read_text())
+        return made_with["seed"], spec["configuration"]["shard_tokens"]
 
     assert seed_and_tokens() == (1, 10)
     monkeypatch.setenv("ZHUFENG_SEED", "2")
     monkeypatch.setenv("ZHUFENG_CORPUS_SHARD_TOKENS", "20")
     assert seed_and_tokens() == (2, 20)
     assert seed_and_tokens("--seed", "3", "--set", "corpus.shard_tokens=30") == (3, 30)
+    # A run keeps what it was made with, whatever the environment says later.
+    assert zhufeng("status", tmp_path / run_names[-1]).code == 0
 
 
 def test_verbose_tells_more(zhufeng: Call, tmp_path: Path) -> None:
-    quiet = zhufeng("demo", "-o", tmp_path / "a").err
+    assert "key" not in zhufeng("demo", "-o", tmp_path / "a").err
     verbose = zhufeng("demo", "-o", tmp_path / "b", "-v").err
-    assert len(verbose) > len(quiet)
+    key = json.loads((tmp_path / "b/corpus/manifest.json").read_text())["spec"]["seed"]
+    assert key == 0, "nothing in the corpus is drawn at random"
+    assert "corpus: key " in verbose
+    assert "[corpus] inputs: 3 files" in verbose
+
+
+def test_the_demo_does_not_take_another_runs_place(zhufeng: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    run = tmp_path / "run"
+    assert zhufeng("corpus", "build", tmp_path / "a.txt", "-o", run).code == 0
+    before = (run / "run.toml").read_bytes()
+    answer = zhufeng("demo", "-o", run)
+    assert answer.code == 2
+    assert "is another run" in answer.err
+    assert (run / "run.toml").read_bytes() == before
+
+
+def test_a_misspelt_setting_in_the_environment_warns(
+    zhufeng: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZHUFENG_CORPUS_SHARD_TOKEN", "5")
+    monkeypatch.setenv("ZHUFENG_CACHE", str(tmp_path / "cache"))
+    answer = zhufeng("demo", "-o", tmp_path / "run")
+    assert answer.code == 0
+    assert "ZHUFENG_CORPUS_SHARD_TOKEN is ignored" in answer.err
+    assert "was ZHUFENG_CORPUS_SHARD_TOKENS meant?" in answer.err
+    assert "ZHUFENG_CACHE" not in answer.err
 
 
 def test_doctor_names_what_is_missing_with_the_pip_line(
@@ -162,6 +195,7 @@ class Raises:
     [
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (BrokenPipeError(32, "a tool that a stage uses has died"), 2, "has died"),
         (ZeroDivisionError("ours"), 70, "this is a fault in Zhufeng"),
     ],
 )

@@ -97,7 +97,7 @@ def test_byte_tokens_are_the_text_and_an_end(texts: Path, tmp_path: Path) -> Non
     out = tmp_path / "out"
     out.mkdir()
     built(texts, out)
-    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.text]
+    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.status == "ok"]
     assert tokens_of(out) == [[*text.encode(), 256] for text in kept]
 
 
@@ -109,12 +109,17 @@ def test_file_tokens_are_those_of_hugging_face(texts: Path, tmp_path: Path, word
     trainer = trainers.BpeTrainer(special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
     reference.train_from_iterator(["Hello, hello, one two marks"] * 3, trainer)
     reference.add_tokens([f"word{n}" for n in range(words)])
+    # What a file stores for serving must not cut or fill training text.
+    reference.enable_truncation(3)
+    reference.enable_padding(length=9)
     reference.save(str(tmp_path / "tokenizer.json"))
+    reference.no_truncation()
+    reference.no_padding()
     source = expand(["tokenizer.json"], tmp_path, Files(), "test")[0]
     out = tmp_path / "out"
     out.mkdir()
     summary = built(texts, out, source)
-    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.text]
+    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.status == "ok"]
     end = reference.token_to_id("<|endoftext|>")
     expected = [[*reference.encode(text, add_special_tokens=False).ids, end] for text in kept]
     assert tokens_of(out) == expected
@@ -142,7 +147,7 @@ def test_shards_close_when_full_and_never_divide_a_document(tmp_path: Path) -> N
     assert sum(shard.tokens for shard in shards) == summary.tokens == 100
 
 
-def test_a_thousand_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_rows_keep_their_order_over_many_batches(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     out.mkdir()
@@ -176,6 +181,19 @@ def test_what_is_no_tokenizer_is_refused(
     path.write_text(content)
     with pytest.raises(InputError, match=message):
         FileTokenizer(path, "tokenizer.json", end)
+
+
+def test_a_text_that_spells_the_end_token_does_not_end(tmp_path: Path) -> None:
+    reference = Reference(models.BPE())
+    reference.pre_tokenizer = pre_tokenizers.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(special_tokens=["</s>"], initial_alphabet=alphabet)
+    reference.train_from_iterator(["text"], trainer)
+    path = tmp_path / "tokenizer.json"
+    reference.save(str(path))
+    tokenizer = FileTokenizer(path, "tokenizer.json")
+    (tokens,) = tokenizer.encode(["he said </s> and went on"])
+    assert tokenizer.end not in tokens.tolist()
 
 
 def test_any_token_may_be_named_as_the_end(tmp_path: Path) -> None:

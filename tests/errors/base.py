@@ -154,6 +154,27 @@ def no_source(tmp: Path, _: Patch) -> None:
     expand(["a.tx"], tmp, Files(), "here")
 
 
+@case("here: '~nobody-of-that-name/x' names no file", "a path, or a glob", "*", "correct it")
+def no_user(tmp: Path, _: Patch) -> None:
+    expand(["~nobody-of-that-name/x"], tmp, Files(), "here")
+
+
+@case("here: '''' names no file", "a path, or a glob", "an empty path", "correct it")
+def empty_path(tmp: Path, _: Patch) -> None:
+    expand([""], tmp, Files(), "here")
+
+
+@case(
+    "TMP/manifest.json is not JSON",
+    "one JSON value",
+    "*",
+    "make it again: zhufeng run RUN/run.toml -o RUN replaces *",
+)
+def damaged_manifest(tmp: Path, _: Patch) -> None:
+    (tmp / "manifest.json").write_text("{")
+    find(tmp)
+
+
 @case(
     "here: the folder 'sub' holds nothing to read",
     "files ending in .txt, .md",

@@ -10,6 +10,7 @@ import pytest
 from tests.errors.case import case
 from zhufeng.base import InputError
 from zhufeng.cli import _main
+from zhufeng.cli.demo import demo
 from zhufeng.cli.run import split_setting
 
 Patch = pytest.MonkeyPatch
@@ -31,6 +32,17 @@ def refused(patch: Patch, arguments: Sequence[str]) -> None:
 )
 def no_equals(_: Path, __: Patch) -> None:
     split_setting("shard_tokens")
+
+
+@case(
+    "TMP is another run",
+    "a new or empty folder, or an earlier demo",
+    "the run 'mine'",
+    "name another folder with -o",
+)
+def demo_elsewhere(tmp: Path, _: Patch) -> None:
+    (tmp / "run.toml").write_text('name = "mine"\n[corpus]\ninputs = ["a"]\n')
+    demo(output=tmp)
 
 
 @case(

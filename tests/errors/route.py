@@ -10,7 +10,7 @@ import pytest
 
 from tests.errors.case import case
 from tests.route.stages import REGISTERED, Point, stage
-from zhufeng.route import Run, _stage, add_to_run, load_stage, new_run, read_recipe, recipe_of
+from zhufeng.route import Recipe, Run, _stage, add_to_run, load_stage, new_run, recipe_of
 
 Patch = pytest.MonkeyPatch
 
@@ -62,6 +62,58 @@ def unknown_section(tmp: Path, patch: Patch) -> None:
 
 
 @case(
+    "r.toml: 'corpus' is not a section",
+    "a section [corpus]",
+    "a value, or a list of sections [[corpus]]",
+    "write [corpus]",
+)
+def list_of_sections(tmp: Path, patch: Patch) -> None:
+    only_corpus(patch)
+    recipe_of({"name": "x", "corpus": [{}]}, "r.toml", tmp, {})
+
+
+@case(
+    "r.toml has no section",
+    "a section a stage: [corpus]",
+    "a recipe without one",
+    "add one",
+)
+def no_sections(tmp: Path, patch: Patch) -> None:
+    only_corpus(patch)
+    recipe_of({"name": "x"}, "r.toml", tmp, {})
+
+
+@case(
+    "the folder TMP/caf\\udce9 has a name that is not UTF-8",
+    "a recipe in a folder, or a command given in one, that TOML can name",
+    "TMP/caf\\udce9",
+    "rename the folder, or work in another",
+)
+def no_utf8_folder(tmp: Path, _: Patch) -> None:
+    Recipe("x", 0, tmp / "caf\udce9", {})
+
+
+@case(
+    "r.toml: base is not usable",
+    "a folder where relative paths start",
+    "~nobody-of-that-name",
+    "correct base",
+)
+def no_base(tmp: Path, _: Patch) -> None:
+    head = {"name": "x", "base": "~nobody-of-that-name"}
+    recipe_of({**head, "corpus": {"inputs": ["a"]}}, "r.toml", tmp, {})
+
+
+@case("[a] source: '*.txt' names 2 files", "one file", "a.txt, b.txt", "name one of them")
+def two_for_one(tmp: Path, patch: Patch) -> None:
+    put_stages(patch, stage("a"))
+    (tmp / "a.txt").touch()
+    (tmp / "b.txt").touch()
+    recipe = recipe_of({"name": "x", "a": {"source": "*.txt"}}, "r.toml", tmp, {})
+    list(new_run(tmp / "run", recipe).walk())
+
+
+@case(
     "the stage 'chip' is not built yet",
     "one of corpus",
     "chip",
@@ -80,7 +132,7 @@ def unknown_stage(_: Path, patch: Patch) -> None:
 
 @case(
     "--set has an unknown key 'a.wrod'",
-    "one of a.ignored_upstream, a.source, a.word, base, name, seed, version",
+    "one of a.ignored_upstream, a.source, a.word, name, seed",
     "a.wrod",
     "write 'a.word'",
 )
@@ -167,7 +219,7 @@ def no_section(tmp: Path, patch: Patch) -> None:
     "'b' needs the run's 'a'",
     "a fresh artifact TMP/run/a",
     "a run without it",
-    "make it first: zhufeng run TMP/run/recipe.toml -o TMP/run",
+    "make it first: zhufeng run TMP/run/run.toml -o TMP/run",
 )
 def need_not_made(tmp: Path, patch: Patch) -> None:
     put_stages(patch, stage("a"), stage("b", "a"))
@@ -176,13 +228,13 @@ def need_not_made(tmp: Path, patch: Patch) -> None:
 
 @case(
     "TMP/rnu is not a run",
-    "a run's folder, with a recipe.toml",
+    "a run's folder, with a run.toml",
     "no such folder",
     "name 'run'",
 )
 def no_run(tmp: Path, _: Patch) -> None:
     (tmp / "run").mkdir()
-    (tmp / "run" / "recipe.toml").touch()
+    (tmp / "run" / "run.toml").touch()
     Run.open(tmp / "rnu")
 
 
@@ -194,5 +246,4 @@ def no_run(tmp: Path, _: Patch) -> None:
 )
 def not_empty(tmp: Path, _: Patch) -> None:
     (tmp / "thesis.tex").touch()
-    (tmp.parent / "r.toml").write_text('name = "x"\n')
-    new_run(tmp, read_recipe(tmp.parent / "r.toml"))
+    new_run(tmp, Recipe("x", 0, tmp, {}))

@@ -180,7 +180,7 @@ def test_one_artifact_joins_a_run_and_is_refused_from_other_inputs(
     assert '<section id="a">' in page
     assert '<section id="b">' in page
     # What was put together piece by piece is a recipe like any other.
-    assert walk(run / "recipe.toml", tmp_path / "again") == {"a": "made", "b": "made"}
+    assert walk(run / "run.toml", tmp_path / "again") == {"a": "made", "b": "made"}
     assert (tmp_path / "again/b/out.txt").read_bytes() == (run / "b/out.txt").read_bytes()
 
 

@@ -11,6 +11,7 @@ also when the making was killed and taken up again.
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ def find(place: Path) -> Manifest | None:
         DamagedError: the manifest is unreadable.
         InputError: what stands at `place` is no artifact, or one of a newer version.
     """
-    if not place.exists():
+    if not place.exists() and not place.is_symlink():
         return None
     path = place / MANIFEST
     if not path.exists():
@@ -140,7 +141,7 @@ def _damaged(path: Path, error: InputError) -> DamagedError:
         error.where,
         expected=error.expected,
         came=error.came,
-        do=f"make it again: zhufeng run RUN/recipe.toml -o RUN replaces {path.parent.name}",
+        do=f"make it again: zhufeng run RUN/run.toml -o RUN replaces {path.parent.name}",
     )
 
 
@@ -250,7 +251,7 @@ def _fill(
     manifest = Manifest(
         spec=spec,
         versions=versions,
-        figures={k: None if v is None else float(v) for k, v in draft.figures.items()},
+        figures={name: _finite(value) for name, value in draft.figures.items()},
         log=tuple(draft.log),
         files={
             name: File(bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name))
@@ -261,6 +262,11 @@ def _fill(
     text = json.dumps(to_json(manifest), indent=1, sort_keys=True, ensure_ascii=False)
     write_durable(folder / MANIFEST, text.encode() + b"\n")
     return manifest
+
+
+def _finite(value: float | None) -> float | None:
+    """A figure; one that is not a number could not be computed."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _check_written(folder: Path) -> None:
@@ -282,9 +288,9 @@ def _publish(draft_folder: Path, place: Path) -> None:
 def _recover(place: Path) -> None:
     """Settle a replacement that was killed: before the new artifact stood, the old one is back."""
     replaced = _beside(place, "replaced")
-    if replaced.exists():
+    if replaced.exists() or replaced.is_symlink():
         if place.exists():
-            shutil.rmtree(replaced)
+            _remove(replaced)
         else:
             replaced.rename(place)
 
@@ -297,7 +303,14 @@ def _sweep(place: Path) -> None:
     for entry in place.parent.iterdir():
         drafts = _beside(place, "draft-").name
         if entry == _beside(place, "replaced") or entry.name.startswith(drafts):
-            shutil.rmtree(entry)
+            _remove(entry)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():  # a user has moved the artifact elsewhere; the link was ours, not that
+        path.unlink()
+    else:
+        shutil.rmtree(path)
 
 
 def _beside(place: Path, role: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -12,7 +13,10 @@ def cache_root() -> Path:
         return Path(named).expanduser()
     if xdg := os.environ.get("XDG_CACHE_HOME"):
         return Path(xdg) / "zhufeng"
-    return Path.home() / ".cache" / "zhufeng"
+    try:
+        return Path.home() / ".cache" / "zhufeng"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / f"zhufeng-{os.getuid()}"
 
 
 def cache_folder(purpose: str) -> Path:

@@ -55,7 +55,8 @@ def expand(
     Raises:
         InputError: a pattern names nothing, or a file of another kind.
     """
-    found: dict[Path, str] = {}
+    # By what a link leads to, so that nothing is read twice; but read under its own name.
+    found: dict[Path, tuple[Path, str]] = {}
     for pattern in patterns:
         try:
             matches = _expand_one(pattern, base, files, where, outside)
@@ -68,11 +69,11 @@ def expand(
                 do="correct it",
             ) from None
         for path, name in matches:
-            found.setdefault(path.resolve(), name)
-    names = _distinct(dict(found))
+            found.setdefault(path.resolve(), (path, name))
+    names = _distinct(dict(found.values()))
     return tuple(
         sorted(
-            (Source(_utf8(names[path]), path, sha256_file(path)) for path in found),
+            (Source(_utf8(name), path, sha256_file(path)) for path, name in names.items()),
             key=lambda source: source.name,
         )
     )
@@ -82,7 +83,7 @@ def _expand_one(
     pattern: str, base: Path, files: Files, where: str, outside: Path | None
 ) -> list[tuple[Path, str]]:
     """Pairs of a file and the least that it may be called."""
-    path = base / Path(pattern).expanduser()
+    path = _named(pattern, base)
     if path.is_dir():
         every = (p for p in sorted(path.rglob("*")) if p.is_file() and _fits(p, files))
         inside = [p for p in every if not _within(p, outside)]
@@ -114,9 +115,17 @@ def _expand_one(
     return [(match, match.name) for match in matches]
 
 
+def _named(pattern: str, base: Path) -> Path:
+    if not pattern:
+        raise ValueError("an empty path")
+    path = base / pattern
+    # A file may begin with '~'; only where there is none does it mean somebody's home.
+    return path if path.exists() else base / Path(pattern).expanduser()
+
+
 def anchor(pattern: str, base: Path) -> str:
     """The absolute pattern that names from anywhere what `pattern` names from `base`."""
-    path = base / Path(pattern).expanduser()
+    path = _named(pattern, base)
     if path.exists() or not glob.has_magic(pattern):
         return str(path)
     # Brackets in the names of the folders above are no pattern.
@@ -143,7 +152,9 @@ def _distinct(names: dict[Path, str]) -> dict[Path, str]:
         if not alike:
             return names
         for path in alike:
-            names[path] = Path(*path.parts[-len(Path(names[path]).parts) - 1 :]).as_posix()
+            names[path] = Path(
+                *path.absolute().parts[-len(Path(names[path]).parts) - 1 :]
+            ).as_posix()
 
 
 def _within(path: Path, folder: Path | None) -> bool:

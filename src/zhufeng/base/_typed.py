@@ -124,7 +124,7 @@ def read_text(path: Path, what: str) -> str:
         InputError: there is no such file, it cannot be read, or it is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist",

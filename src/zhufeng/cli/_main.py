@@ -6,9 +6,12 @@ ours (with a traceback); 130 interrupted.
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
@@ -28,6 +31,7 @@ def build_app() -> App:
         "Start with `zhufeng demo`; `zhufeng COMMAND --help` tells more of each command.",
         version=__version__,
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
     )
     route = "The route"
     app.command(
@@ -73,6 +77,7 @@ def build_app() -> App:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, never raises for what the user can mend."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _mend_streams()
     try:
         result = build_app()(
             given, exit_on_error=False, print_error=False, result_action="return_value"
@@ -93,6 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("zhufeng: this is a fault in Zhufeng, not in your input; please report\n")
         return _OUR_FAULT
     return result if isinstance(result, int) else 0
+
+
+def _mend_streams() -> None:
+    """Closed streams swallow, and what a stream's encoding lacks is spelt out."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (until the end)
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _refuse(error: InputError) -> int:

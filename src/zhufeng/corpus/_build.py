@@ -12,8 +12,8 @@ import numpy as np
 
 from zhufeng.base import Files, Source, batched, record, track
 from zhufeng.corpus._text import TEXT_FILES, read_documents
-from zhufeng.corpus._tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer
-from zhufeng.records import Document, write_parquet
+from zhufeng.corpus._tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer, Tokens
+from zhufeng.records import Document, token_dtype, write_parquet
 
 DOCUMENTS = "documents.parquet"
 _BATCH = 256
@@ -91,11 +91,17 @@ def _tokenised(
         for document in batch:
             counted = document
             if document.status in _TRAINED_ON:
-                tokens = np.append(next(encoded), tokenizer.end)
+                tokens = _ended(next(encoded), tokenizer)
                 shards.write(tokens)
                 counted = replace(document, n_tokens=len(tokens), tokenizer=tokenizer.name)
             _count(summary, counted)
             yield counted
+
+
+def _ended(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
+    ended = np.empty(len(tokens) + 1, dtype=token_dtype(tokenizer.vocabulary))
+    ended[:-1], ended[-1] = tokens, tokenizer.end
+    return ended
 
 
 def _count(summary: CorpusSummary, document: Document) -> None:

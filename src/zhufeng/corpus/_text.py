@@ -66,7 +66,7 @@ def _parquet(source: Source) -> Iterator[Document]:
             for row in batch.to_pylist():
                 number += 1
                 yield _row(source, f"row {number}", row)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         yield _document(source, f"row {number + 1}", reason=f"not Parquet: {brief(error)}")
 
 

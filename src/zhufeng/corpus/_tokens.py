@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zhufeng.base import InputError, brief, needs_extra
+from zhufeng.base import InputError, needs_extra, shown
 from zhufeng.records import ShardWriter, shard_writer
 
 Tokens = NDArray[Any]
@@ -78,11 +78,13 @@ class FileTokenizer:
             from tokenizers import Tokenizer as Loaded  # noqa: PLC0415
         try:
             self._loaded = Loaded.from_file(str(path))
-        except Exception as error:  # noqa: BLE001 (the library raises bare Exception)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 (bare Exception, and panics of Rust's)
             raise InputError(
                 f"{path} is not a tokenizer",
                 expected="a Hugging Face tokenizer.json",
-                came=brief(error),
+                came=shown(str(error)),
                 do="name the tokenizer.json of a model's folder, or leave it out for bytes",
             ) from None
         # Stored settings of a model's serving must not cut or fill training text, and a text
@@ -91,7 +93,7 @@ class FileTokenizer:
         self._loaded.no_padding()
         self._loaded.encode_special_tokens = True
         self.name = name
-        self.vocabulary = max(self._loaded.get_vocab(with_added_tokens=True).values()) + 1
+        self.vocabulary = max(self._loaded.get_vocab().values(), default=-1) + 1
         self.end = self._find_end(path, end)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:

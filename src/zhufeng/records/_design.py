@@ -78,6 +78,9 @@ def write_design(folder: Path, design: Design) -> None:
     """Write ``chip.toml``, ``rtl/*.sv`` and ``figures.json`` into `folder`."""
     if design.rtl:
         (folder / _RTL).mkdir(exist_ok=True)
+    for old in (folder / _RTL).glob("*.sv"):
+        if old.name not in design.rtl:
+            old.unlink()  # of an earlier design; it would be read back as part of this one
     for name, text in design.rtl.items():
         write_durable(folder / _RTL / name, text.encode())
     figures = json.dumps(dict(design.figures), indent=1, sort_keys=True)

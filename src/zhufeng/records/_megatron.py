@@ -38,6 +38,8 @@ _CHECKED_AT_ONCE = 1 << 18
 
 def token_dtype(vocabulary: int) -> np.dtype[Any]:
     """The type in which Megatron stores tokens of a vocabulary of this size."""
+    if vocabulary > 2**31:
+        raise ValueError(f"a vocabulary of at most 2**31 tokens, not {vocabulary}")
     return np.dtype("<u2" if vocabulary < _SIXTEEN_BIT_VOCABULARY else "<i4")
 
 
@@ -61,6 +63,8 @@ class ShardWriter:
         Raises:
             ValueError: a token outside the vocabulary, here or by the end of the block.
         """
+        if tokens.dtype.kind not in "iu":
+            raise ValueError(f"whole numbers as tokens, not {tokens.dtype}")
         self._pending.append(tokens)
         self.lengths.append(tokens.size)
         self.tokens += tokens.size
@@ -185,6 +189,8 @@ def _view(prefix: Path, data: bytes, dtype: np.dtype[Any], sequences: int) -> Sh
 def _check_extent(shard: Shard, tokens_bytes: int) -> None:
     path = _beside(shard.prefix, ".idx")
     ends = shard.starts + shard.lengths.astype(np.int64) * shard.dtype.itemsize
+    if tokens_bytes % shard.dtype.itemsize:
+        raise _damaged(path, f"a .bin file of {tokens_bytes} bytes for {shard.dtype} tokens")
     inside = (
         (shard.lengths >= 0).all()
         and (shard.starts >= 0).all()

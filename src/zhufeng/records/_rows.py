@@ -49,7 +49,7 @@ def read_parquet(path: Path) -> Iterator[Document]:
             for row in batch.to_pylist(maps_as_pydicts="strict"):
                 head = {"record": DOCUMENT.name, "version": version}
                 yield DOCUMENT.unpack({**head, **row}, str(path))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError, KeyError) as error:
         raise InputError(
             f"{path} cannot be read",
             expected="documents as a Parquet file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 # A palette that stays apart for the colour-blind (Okabe and Ito, 2008), darkest first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5d5d5d")
+
+_LABEL_CHARACTERS = 36
+# What XML cannot hold, not even escaped (XML 1.0, section 2.2).
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _STYLE: dict[str, Any] = {
     "axes.edgecolor": "#8a8f98",
@@ -64,11 +69,12 @@ def plot(
         mpl.rcParams.update(style)
         # The reader's machine has the glyphs that the font lacks by which the layout is measured.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        warnings.filterwarnings("ignore", message="constrained_layout not", category=UserWarning)
         figure = Figure(figsize=size)
         draw(figure.subplots())
         sink = io.StringIO()
         figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
-    return Plot(svg=sink.getvalue(), alt=alt, caption=caption)
+    return Plot(svg=_NO_XML.sub("\ufffd", sink.getvalue()), alt=alt, caption=caption)
 
 
 def bars(
@@ -84,7 +90,7 @@ def bars(
         names = list(values)
         container = axes.barh(range(len(names)), list(values.values()), height=0.65)
         axes.bar_label(container, fmt="{:,.6g}", padding=3)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [_short(name) for name in names])
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.grid(visible=True, axis="x")
@@ -92,6 +98,11 @@ def bars(
         axes.set_xlabel(unit)
 
     return plot(draw, alt=alt, caption=caption, size=(7.2, 1.0 + 0.32 * len(values)))
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for what it names; ends of paths tell more than beginnings."""
+    return name if len(name) <= _LABEL_CHARACTERS else "…" + name[1 - _LABEL_CHARACTERS :]
 
 
 def lines(

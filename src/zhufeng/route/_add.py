@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from zhufeng.base import InputError, anchor, parse, read_toml
-from zhufeng.route._recipe import Header, Recipe, file_fields, from_environment
+from zhufeng.route._recipe import (
+    Header,
+    Recipe,
+    check_header,
+    file_fields,
+    from_environment,
+    header_from_environment,
+)
 from zhufeng.route._run import RECIPE, Run, StageResult, new_run
 from zhufeng.route._stage import load_stage
 
@@ -31,20 +38,23 @@ def add_to_run(
     """
     stage = load_stage(name)
     table: dict[str, Any] = {}
+    head: dict[str, Any] = {}
     if config_file is not None:
-        table = _section(config_file, name)
+        table, head = _section(config_file, name)
         _anchor(table, stage.config, config_file.resolve().parent)
     nearer = from_environment(name, stage.config)
     nearer |= {key: value for key, value in flags.items() if value is not None}
     _anchor(nearer, stage.config, Path.cwd())
     source = str(config_file) if config_file else "the command line"
     config = parse(stage.config, {**table, **nearer}, source)
-    run = _open_or_new(folder)
+    run = _open_or_new(folder, head)
     return run, run.add(name, config)
 
 
-def _section(path: Path, name: str) -> dict[str, Any]:
-    table = read_toml(path).get(name)
+def _section(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    whole = read_toml(path)
+    head = check_header(whole, str(path))
+    table = whole.get(name)
     if not isinstance(table, dict):
         raise InputError(
             f"{path} has no section [{name}]",
@@ -52,14 +62,14 @@ def _section(path: Path, name: str) -> dict[str, Any]:
             came="a file without it",
             do=f"add [{name}], or leave --config out",
         )
-    return dict(table)
+    return dict(table), head
 
 
-def _open_or_new(folder: Path) -> Run:
+def _open_or_new(folder: Path, head: dict[str, Any]) -> Run:
     if (folder / RECIPE).exists():
         return Run.open(folder)
-    name = folder.resolve().name or "run"
-    header = parse(Header, {"name": name, **from_environment("", Header)}, "the environment")
+    named = {"name": folder.resolve().name or "run", **head, **header_from_environment()}
+    header = parse(Header, named, "the recipe's header")
     return new_run(folder, Recipe(header.name, header.seed, Path.cwd(), {}))
 
 

@@ -30,6 +30,8 @@ from zhufeng.route._stage import ROUTE, Stage, known_stages, load_stage
 
 RECIPE_VERSION = 1
 _ENVIRONMENT = "ZHUFENG_"
+# Keys of the header that flags and the environment may set; the others belong to the file.
+_OVERRIDDEN = ("name", "seed")
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ class Header:
     base: str | None = None
     """Where relative paths start; the recipe's own folder without it."""
 
+    def __post_init__(self) -> None:
+        if self.version < 1:
+            raise ValueError("a version of at least 1")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -55,6 +61,15 @@ class Recipe:
     base: Path
     sections: Mapping[str, Any]
     """Stage to its configuration (a record of the stage's `config` class), in route order."""
+
+    def __post_init__(self) -> None:
+        if not _is_utf8(str(self.base)):
+            raise InputError(
+                f"the folder {self.base} has a name that is not UTF-8",
+                expected="a recipe in a folder, or a command given in one, that TOML can name",
+                came=str(self.base),
+                do="rename the folder, or work in another",
+            )
 
     def dump(self) -> bytes:
         """TOML that reads back as this recipe from anywhere on this machine."""
@@ -106,6 +121,15 @@ def recipe_of(
     if environment:
         _apply_environment(head, bodies, stages)
     _apply_settings(head, bodies, stages, settings)
+    if not bodies:
+        raise InputError(
+            f"{source} has no section",
+            expected="a section a stage: " + ", ".join(f"[{name}]" for name in known_stages()),
+            came="a recipe without one",
+            do="add one",
+        )
+    if settings:
+        source = f"{source} with --set"
     header = parse(Header, head, source)
     sections = {
         name: parse(stages[name].config, bodies[name], f"{source} [{name}]")
@@ -127,6 +151,17 @@ def _base(header: Header, folder: Path, source: str) -> Path:
         came=shown(header.base or str(folder)),
         do="correct base",
     )
+
+
+def check_header(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The keys of `table` outside its sections, all of them known.
+
+    Raises:
+        InputError: one is not.
+    """
+    head = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    _check_names(head, {}, source)
+    return head
 
 
 def file_fields(config: type) -> dict[str, Files]:
@@ -172,7 +207,7 @@ def from_environment(section: str, config: type) -> dict[str, Any]:
     """What the environment says of a section's keys: ``ZHUFENG_SECTION_KEY``.
 
     Args:
-        section: the stage; "" for the header.
+        section: the stage.
         config: its configuration's class.
 
     Raises:
@@ -186,10 +221,16 @@ def from_environment(section: str, config: type) -> dict[str, Any]:
     return values
 
 
+def header_from_environment() -> dict[str, Any]:
+    """What the environment says of a recipe's name and seed."""
+    given = from_environment("", Header)
+    return {key: value for key, value in given.items() if key in _OVERRIDDEN}
+
+
 def _apply_environment(
     head: dict[str, Any], bodies: dict[str, dict[str, Any]], stages: Mapping[str, Stage[Any]]
 ) -> None:
-    head.update(from_environment("", Header))
+    head.update(header_from_environment())
     for name, stage in stages.items():
         bodies[name].update(from_environment(name, stage.config))
     _warn_of_ignored(stages)
@@ -197,7 +238,7 @@ def _apply_environment(
 
 def _warn_of_ignored(stages: Mapping[str, Stage[Any]]) -> None:
     """A setting that is ignored warns; those of stages that are not in the recipe may wait."""
-    known = {"ZHUFENG_CACHE", *(_variable("", key) for key in typing.get_type_hints(Header))}
+    known = {"ZHUFENG_CACHE", *(_variable("", key) for key in _OVERRIDDEN)}
     for name, stage in stages.items():
         known |= {_variable(name, key) for key in typing.get_type_hints(stage.config)}
     absent = tuple(_variable(name, "") for name in known_stages() if name not in stages)
@@ -217,7 +258,7 @@ def _apply_settings(
     settings: Mapping[str, str],
 ) -> None:
     places: dict[str, tuple[dict[str, Any], str, Any]] = {
-        key: (head, key, hint) for key, hint in typing.get_type_hints(Header).items()
+        key: (head, key, typing.get_type_hints(Header)[key]) for key in _OVERRIDDEN
     }
     for name, stage in stages.items():
         for key, hint in typing.get_type_hints(stage.config).items():
@@ -251,6 +292,14 @@ def _value(text: str, hint: Any, where: str) -> Any:
             do=f"correct {where}",
         ) from None
     return value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_literal(hint: Any) -> bool:

@@ -34,15 +34,17 @@ from zhufeng.base import (
     to_json,
     write_durable,
 )
-from zhufeng.report import SECTION, read_section, write_section
+from zhufeng.report import SECTION, Section, read_section, write_section
 from zhufeng.route._page import PAGE, write_page
 from zhufeng.route._recipe import Recipe, file_fields, read_recipe
 from zhufeng.route._stage import Stage, Work, load_stage, owner_of
 from zhufeng.route._status import StageStatus
 
-RECIPE = "recipe.toml"
+# Not "recipe.toml": a folder that holds a user's own recipe is not therefore a run.
+RECIPE = "run.toml"
 Sources = dict[str, tuple[Source, ...]]
-_LEFT_BY_US = re.compile(rf".+{re.escape(UNFINISHED)}|\..+\.(draft-[0-9a-f]{{16}}|replaced)")
+_HALF_WRITTEN = (RECIPE + UNFINISHED, PAGE + UNFINISHED)
+_HALF_MADE = re.compile(r"\..+\.(draft-[0-9a-f]{16}|replaced)")
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class StageResult:
 
 
 class Run:
-    """A run's folder: ``recipe.toml``, a folder a stage, ``index.html``."""
+    """A run's folder: ``run.toml``, a folder a stage, ``index.html``."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder = folder
@@ -248,7 +250,10 @@ class Run:
             log.info("%s: at work", name)
             places = {need: self.place(need) for need in stage.needs}
             work = Work(draft, sources, places, self.recipe.seed)
-            write_section(draft.folder, stage.make(config, work))
+            section = stage.make(config, work)
+            if not isinstance(section, Section):
+                raise TypeError(f"the stage '{name}' must return a Section, not {section!r}")
+            write_section(draft.folder, section)
 
         log.debug("%s: key %s", name, spec.key)
         begin = time.process_time()
@@ -275,7 +280,8 @@ def new_run(folder: Path, recipe: Recipe) -> Run:
         if not folder.is_dir():
             raise _not_empty(folder, "a file")
         # What a run killed at its very beginning leaves does not count.
-        others = [p.name for p in folder.iterdir() if not _LEFT_BY_US.fullmatch(p.name)]
+        names = [path.name for path in folder.iterdir()]
+        others = [n for n in names if n not in _HALF_WRITTEN and not _HALF_MADE.fullmatch(n)]
         if others:
             raise _not_empty(folder, f"a folder with {shown(min(others))} in it")
     return Run(folder, recipe)
@@ -292,8 +298,8 @@ def _owned(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
     with exclusive(folder):
-        for path in folder.glob(f"*{UNFINISHED}"):
-            path.unlink()
+        for name in _HALF_WRITTEN:
+            (folder / name).unlink(missing_ok=True)
         yield
 
 

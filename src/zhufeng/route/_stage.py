@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,8 @@ from zhufeng.report import Section
 C = TypeVar("C")
 
 GROUP = "zhufeng.stages"
+# A section, a folder and an anchor of the page at once; and no key of a recipe's header.
+_NAME = re.compile(r"(?!(version|name|seed|base)$)[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,14 @@ def load_stage(name: str) -> Stage[Any]:
     owner = points[0].dist.name if points[0].dist else "?"
     try:
         stage = points[0].load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise InputError(
             f"the stage '{name}' of the package {owner} cannot be loaded",
             expected=f"{points[0].value} to be importable",
             came=f"{type(error).__name__}: {error}",
             do=f"reinstall or uninstall {owner}",
         ) from error
-    if not isinstance(stage, Stage) or stage.name != name:
+    if not isinstance(stage, Stage) or stage.name != name or not _NAME.fullmatch(name):
         raise InputError(
             f"the stage '{name}' of the package {owner} is not a stage of that name",
             expected=f"{points[0].value} to be a zhufeng.route.Stage named '{name}'",
