@@ -252,3 +252,23 @@ def test_numpys_numbers_serve_as_figures(tmp_path: Path) -> None:
 def test_an_unknown_package_is_told_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(PackageNotFoundError):
         make(tmp_path / "thing", spec(), refuse, packages=("no-such-package",))
+
+
+def test_an_artifact_moved_behind_a_link_gives_way_and_its_files_stay(tmp_path: Path) -> None:
+    place, elsewhere = tmp_path / "runs" / "thing", tmp_path / "big"
+    place.parent.mkdir()
+    make(place, spec(), filler("old"))
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    make(place, spec(), refuse)
+    make(place, spec(seed=8), filler("new"), replace=True)
+    assert (place / "data.txt").read_text() == "new"
+    assert (elsewhere / "data.txt").read_text() == "old"
+    assert os.listdir(place.parent) == ["thing"]
+
+
+def test_figures_that_are_no_numbers_could_not_be_computed(tmp_path: Path) -> None:
+    def fill(draft: Draft) -> None:
+        draft.figures |= {"a": float("nan"), "b": float("inf")}
+
+    assert make(tmp_path / "thing", spec(), fill).figures == {"a": None, "b": None}

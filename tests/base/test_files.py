@@ -154,6 +154,36 @@ def test_sources_have_the_shortest_names_that_tell_them_apart(tmp_path: Path) ->
     assert [source.name for source in twice] == ["a.txt"]
 
 
+def test_a_link_is_read_under_its_own_name(tmp_path: Path) -> None:
+    """As the caches of model hubs and of data version control lay files out."""
+    (tmp_path / "blob").write_text("{}")
+    (tmp_path / "data.jsonl").symlink_to("blob")
+    (found,) = expand(["data.jsonl"], tmp_path, Files((".jsonl",)), "here")
+    assert (found.name, found.path.name) == ("data.jsonl", "data.jsonl")
+
+
+def test_a_file_may_begin_with_a_tilde(tmp_path: Path) -> None:
+    (tmp_path / "~notes.txt").touch()
+    for pattern in ("~notes.txt", "*.txt", anchor("~notes.txt", tmp_path)):
+        assert [s.name for s in expand([pattern], tmp_path, Files(), "here")] == ["~notes.txt"]
+
+
+def test_a_name_that_is_no_utf8_becomes_one(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).touch()
+    (found,) = expand(["*.txt"], tmp_path, Files(), "here")
+    assert found.name == "caf\\xe9.txt"
+    found.name.encode()
+
+
+def test_the_runs_own_folder_is_never_an_input(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "old.txt").touch()
+    (tmp_path / "new.txt").touch()
+    for pattern in (".", "**/*.txt"):
+        found = expand([pattern], tmp_path, Files((".txt",)), "here", outside=tmp_path / "run")
+        assert [source.path.name for source in found] == ["new.txt"]
+
+
 def test_brackets_in_folder_names_are_no_pattern(tmp_path: Path) -> None:
     folder = tmp_path / "take [1]"
     folder.mkdir()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -180,6 +182,50 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout == "V0\n"
+
+
+def test_a_project_with_a_recipe_of_its_own_is_no_run(zhufeng: Call, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('# mine\nname = "x"\n[corpus]\ninputs = ["a.txt"]\n')
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "index.html").write_text("my page")
+    (tmp_path / "thesis.unfinished").write_text("years of work")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for command in (["run", tmp_path / "recipe.toml"], ["demo"], ["corpus", "build", "a.txt"]):
+        assert zhufeng(*command, "-o", tmp_path).code == 2
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+    """Ctrl-C while a stage works: a real signal to a real process."""
+    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n' * 300_000)
+    command = [sys.executable, "-m", "zhufeng", "corpus", "build", str(tmp_path / "rows.jsonl")]
+    with subprocess.Popen(
+        [*command, "-o", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr
+        assert process.stderr.readline() == "corpus: at work\n"
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told == "zhufeng: interrupted; the same command goes on where this one was\n"
+    assert not (tmp_path / "run" / "corpus").exists()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams_are_no_fault(tmp_path: Path, closed: str) -> None:
+    command = f"{sys.executable} -m zhufeng demo -o {tmp_path}/run {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_ascii_terminal_is_no_fault(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zhufeng", "demo", "-o", str(tmp_path / "中文")],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 class Raises:

@@ -56,6 +56,8 @@ def texts(tmp_path: Path) -> Path:
     pq.write_table(pa.table({"text": ["two", None], "x": [1, 2]}), folder / "f.parquet")
     (folder / "g.parquet").write_bytes(b"PAR1 torn")
     (folder / "h.jsonl").write_text('{"text": "\\ud800"}\n')
+    column = pa.array([b"fine", b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": column}), folder / "i.parquet")
     (folder / "ignored.bin").write_bytes(b"\x00")
     return folder
 
@@ -77,6 +79,7 @@ def test_every_source_is_told_whatever_became_of_it(texts: Path) -> None:
         "f.parquet#row 2": ("failed", ""),
         "g.parquet#row 1": ("failed", ""),
         "h.jsonl#line 1": ("failed", ""),
+        "i.parquet#row 1": ("failed", ""),
     }
     assert found["texts/d.txt"].reason == "not UTF-8: byte 0xe9 at offset 3"
     assert len({d.doc_id for d in found.values()}) == len(found)
@@ -87,8 +90,8 @@ def test_counts_add_up_and_documents_hold_what_was_counted(texts: Path, tmp_path
     out.mkdir()
     summary = built(texts, out)
     documents = list(read_parquet(out / DOCUMENTS))
-    assert summary.documents == len(documents) == 13
-    assert summary.statuses == {"ok": 4, "no_text": 2, "failed": 7}
+    assert summary.documents == len(documents) == 14
+    assert summary.statuses == {"ok": 4, "no_text": 2, "failed": 8}
     assert summary.tokens == sum(d.n_tokens or 0 for d in documents)
     assert summary.tokens == sum(map(len, tokens_of(out)))
 
@@ -162,6 +165,11 @@ def test_rows_keep_their_order_over_many_batches(tmp_path: Path) -> None:
     ("content", "end", "message"),
     [
         ("{}", None, "is not a tokenizer"),
+        (
+            '{"version":"1.0","model":{"type":"WordLevel","vocab":{},"unk_token":"a"}}',
+            None,
+            "has no token to end",
+        ),
         (
             '{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}',
             None,

@@ -211,7 +211,7 @@ def misnamed_plugin(_: Path, patch: Patch) -> None:
 )
 def no_section(tmp: Path, patch: Patch) -> None:
     put_stages(patch, stage("a"))
-    (tmp / "c.toml").write_text("a = 1\n")
+    (tmp / "c.toml").write_text('name = "x"\n')
     add_to_run(tmp / "run", "a", {}, tmp / "c.toml")
 
 

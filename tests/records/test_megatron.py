@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,15 @@ def test_a_damaged_index_is_refused(tmp_path: Path, damage: Any) -> None:
 def test_a_cut_bin_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", [[1, 2, 3], [4]], 257)
     data = (tmp_path / "a.bin").read_bytes()
-    (tmp_path / "a.bin").write_bytes(data[:-1])
-    with pytest.raises(InputError, match=r"lie outside the \.bin file"):
-        read_shard(tmp_path / "a")
+    for cut, told in ((1, "a .bin file of 7 bytes"), (2, "lie outside the .bin file")):
+        (tmp_path / "a.bin").write_bytes(data[:-cut])
+        with pytest.raises(InputError, match=re.escape(told)):
+            read_shard(tmp_path / "a")
+
+
+def test_what_is_no_token_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="whole numbers"), shard_writer(tmp_path / "a", 9) as shard:
+        shard.write(np.array([1.7]))
+    with pytest.raises(ValueError, match="at most"):
+        token_dtype(2**31 + 1)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,13 @@ def test_a_design_reads_back_from_its_folder(tmp_path: Path) -> None:
     assert design().flops_per_s("block6") == 2 * 4096 * 1.5e9
 
 
+def test_a_design_written_over_another_leaves_nothing_of_it(tmp_path: Path) -> None:
+    write_design(tmp_path, design())
+    smaller = replace(design(), rtl={"core.sv": "module core;\r\nendmodule\r\n"})
+    write_design(tmp_path, smaller)
+    assert read_design(tmp_path) == smaller
+
+
 def test_a_chip_written_by_hand_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
@@ -122,7 +130,13 @@ def test_a_chip_written_by_hand_is_enough(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"clock_hz": 0.0}, "above 0 Hz"), ({"rtl": {"../x.sv": ""}}, "plain file names")],
+    [
+        ({"clock_hz": 0.0}, "above 0 Hz"),
+        ({"clock_hz": math.nan}, "above 0 Hz"),
+        ({"macs_per_cycle": {"bf16": -1.0}}, "bf16 of 0 or more"),
+        ({"dram_bytes": -1}, "dram_bytes of 0 or more"),
+        ({"rtl": {"../x.sv": ""}}, "plain file names"),
+    ],
 )
 def test_an_impossible_design_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -154,6 +168,9 @@ def test_a_plan_reads_back(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"chips": 65}, "chips equal to tp*cp*pp*dp, which is 64; chips is 65"),
+        ({"dp": 0}, "dp of at least 1"),
+        ({"ep": 0}, "ep of at least 1"),
+        ({"micro_batch": -2}, "micro_batch of at least 1"),
         ({"ep": 3}, "dp*cp = 8 a multiple of ep = 3"),
         ({"global_batch": 24}, "global_batch = 24 a multiple of micro_batch*dp = 16"),
         ({"rank_order": ("tp", "pp")}, "each of tp, cp, ep, dp, pp once"),

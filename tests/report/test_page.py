@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -230,3 +231,22 @@ def test_plots_are_never_markup_of_the_page() -> None:
     html = render(Page("t", 0, [], [PagePart("p", section, [])])).decode()
     assert "<script>" not in html
     assert "onload" not in html
+
+
+def test_what_xml_cannot_hold_is_replaced_in_drawings() -> None:
+    drawn = bars({"a\x01b\uffff": 1.0, "long/" * 40 + "name.txt": 2.0}, unit="n", alt="x").svg
+    ET.fromstring(drawn)
+    assert "a\ufffdb\ufffd" in drawn
+    assert "long/name.txt" in drawn
+
+
+def test_the_users_matplotlibrc_changes_nothing() -> None:
+    import matplotlib as mpl
+
+    def draw() -> Plot:
+        return lines([0, 1], {"a": [0, 1]}, x_label="x", y_label="y", alt="z")
+
+    expected = draw()
+    with mpl.rc_context({"lines.linewidth": 9.0, "axes.titlesize": 3.0, "font.size": 30.0}):
+        assert draw() == expected
+        assert mpl.rcParams["lines.linewidth"] == 9.0

@@ -85,6 +85,13 @@ def test_slices_that_a_viewer_would_draw_wrongly_are_refused(
             track.slice(name, start, duration)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_hold_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"), Trace(tmp_path / "t.json") as trace:
+        trace.counter("p", "c", 0, value)
+    assert list(tmp_path.iterdir()) == []
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_whatever_is_accepted_nests(

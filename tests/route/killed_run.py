@@ -1,13 +1,14 @@
-"""A program for test_kill.py: walk a recipe again and again, dying by SIGKILL at chosen moments.
+"""A program for test_kill.py: run commands again and again, dying by SIGKILL at chosen moments.
 
-Usage: killed_run.py RECIPE, then lines of "RUN MOMENT" on stdin. Each line is one process of its
-own, forked before it has done anything, which walks the recipe into RUN. Moments are the file
-operations below RUN, counted by an audit hook; at MOMENT the process kills itself (0 never comes).
-The answer to a line is the process's exit status (-9 if killed) and, if it lived, the count.
+Lines on stdin are JSON: [[ARGUMENT, ...], RUN, MOMENT]. Each is a process of its own, forked before
+it has done anything, which calls the command line with these arguments. Moments are the file
+operations below RUN and every removal, counted by an audit hook; at MOMENT the process kills itself
+(0 never comes). The answer is the exit status (-9 if killed) and, if it lived, the count.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -21,40 +22,43 @@ import pyarrow.compute
 import pyarrow.parquet  # noqa: F401
 import pydantic  # noqa: F401
 
+import zhufeng.cli.corpus
 import zhufeng.cli.run  # noqa: F401
 from zhufeng.cli import main
 
-_WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir"}
+_BELOW_RUN = {"open", "os.rename", "os.mkdir", "os.listdir", "os.scandir"}
+# A tree is removed by names relative to open folders.
+_ANYWHERE = {"os.remove", "os.rmdir", "shutil.rmtree"}
 
 
-def walk(recipe: str, run: str, moment: int, answer: int) -> None:
-    """Walk the recipe; SIGKILL at the moment, if it comes."""
+def call(arguments: list[str], run: str, moment: int, answer: int) -> None:
+    """Call the command line; SIGKILL at the moment, if it comes."""
     count = 0
 
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
+    def watch(event: str, values: tuple[object, ...]) -> None:
         nonlocal count
-        if event not in _WATCHED or not any(run in str(argument) for argument in arguments):
-            return
-        count += 1
-        if count == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+        below = event in _BELOW_RUN and any(run in str(value) for value in values)
+        if below or event in _ANYWHERE:
+            count += 1
+            if count == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    code = main(["run", recipe, "-o", run, "--json"])
+    code = main([*arguments, "--json"])
     os.write(answer, str(count).encode())
     os._exit(code)
 
 
-def serve(recipe: str) -> None:
+def serve() -> None:
     """Answer lines until there are none."""
     talk = os.dup(1)
     os.dup2(2, 1)
     for line in sys.stdin:
-        run, moment = line.rsplit(maxsplit=1)
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            walk(recipe, run, int(moment), writing)
+            arguments, run, moment = json.loads(line)
+            call(arguments, run, moment, writing)
         os.close(writing)
         _, status = os.waitpid(child, 0)
         count = os.read(reading, 100).decode()
@@ -63,4 +67,4 @@ def serve(recipe: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve()

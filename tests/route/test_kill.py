@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,23 +23,24 @@ SEED = 20_261_122
 KILLED = -signal.SIGKILL
 
 
-class Walker:
-    """Walks a recipe in processes of their own."""
+class Caller:
+    """Calls the command line in processes of their own."""
 
-    def __init__(self, recipe: Path, log: IO[str]) -> None:
+    def __init__(self, log: IO[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(recipe)],
+            [sys.executable, str(PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         )
 
-    def walk(self, run: Path, moment: int = 0) -> tuple[int, int]:
+    def call(self, arguments: list[str], run: Path, moment: int = 0) -> tuple[int, int]:
         """Exit status, and how many moments there were."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{run} {moment}\n")
+        self._process.stdin.write(json.dumps([[*arguments, "-o", str(run)], str(run), moment]))
+        self._process.stdin.write("\n")
         self._process.stdin.flush()
         status, count = map(int, self._process.stdout.readline().split())
         return status, count
@@ -56,83 +59,114 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
+def texts(tmp_path: Path) -> Path:
     """Many documents in many shards, so that there is much to be interrupted."""
-    texts = tmp_path / "texts"
-    texts.mkdir()
-    for number in range(40):
-        (texts / f"{number}.txt").write_text(f"document {number} " * (number + 1))
-    return write_recipe(tmp_path, corpus={"inputs": ["texts"], "shard_tokens": 2000})
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.txt").write_text(f"document {number} " * (2 * number + 1))
+    return folder
 
 
 @pytest.fixture
-def walker(recipe: Path, tmp_path: Path) -> Iterator[Walker]:
+def caller(tmp_path: Path) -> Iterator[Caller]:
     with (tmp_path / "log").open("w") as log:
-        made = Walker(recipe, log)
+        made = Caller(log)
         yield made
         made.close()
 
 
-def kill_and_finish(walker: Walker, tmp_path: Path, how_many: int | None) -> None:
-    whole = tmp_path / "whole"
-    status, moments = walker.walk(whole)
+def recipe(folder: Path, shard_tokens: int) -> list[str]:
+    """The command that walks a recipe with shards of this size."""
+    (folder / str(shard_tokens)).mkdir(exist_ok=True)
+    keys = {"inputs": [str(folder / "texts")], "shard_tokens": shard_tokens}
+    return ["run", str(write_recipe(folder / str(shard_tokens), corpus=keys))]
+
+
+def kill_and_finish(
+    caller: Caller,
+    command: list[str],
+    begun: Path | None,
+    folder: Path,
+    how_many: int | None,
+) -> None:
+    """Kill `command` at random moments, or at every one, and let it finish.
+
+    Args:
+        caller: calls it.
+        command: the arguments, without -o.
+        begun: a run that stands already and is copied for each kill.
+        folder: where the runs go.
+        how_many: moments; None for all.
+    """
+
+    def start(name: str) -> Path:
+        run = folder / name / "run"  # a run made by one command is named after its folder
+        run.parent.mkdir()
+        if begun:
+            shutil.copytree(begun, run)
+        return run
+
+    whole = start(f"{command[0]}-whole")
+    status, moments = caller.call(command, whole)
     assert status == 0
-    assert moments > 50
     expected = tree(whole)
     every = range(1, moments + 1)
     incomplete = 0
     for moment in every if how_many is None else random.Random(SEED).sample(every, how_many):
-        run = tmp_path / f"killed-{moment}"
-        assert walker.walk(run, moment)[0] == KILLED
+        run = start(f"{command[0]}-killed-{moment}")
+        assert caller.call(command, run, moment)[0] == KILLED
+        if begun:
+            places = [run / "corpus", run / ".corpus.replaced"]
+            assert any((place / "manifest.json").exists() for place in places)
         incomplete += tree(run) != expected
-        assert walker.walk(run)[0] == 0
+        assert caller.call(command, run)[0] == 0
         assert tree(run) == expected, f"killed at moment {moment}"
+        shutil.rmtree(run)
     # The kills came while there was work to lose, not after it.
-    assert incomplete > 0.8 * (how_many or moments)
+    assert incomplete > 0.7 * (how_many or moments)
 
 
-def test_20_kills_at_random_moments(tmp_path: Path, walker: Walker) -> None:
-    kill_and_finish(walker, tmp_path, 20)
+MANY = [pytest.param(20, id="20"), pytest.param(None, marks=pytest.mark.soak, id="all")]
+SOME = [pytest.param(10, id="10"), pytest.param(None, marks=pytest.mark.soak, id="all")]
 
 
-@pytest.mark.soak
-def test_a_kill_at_every_moment(tmp_path: Path, walker: Walker) -> None:
-    kill_and_finish(walker, tmp_path, None)
-
-
-def test_kills_while_a_new_artifact_takes_an_old_ones_place(
-    tmp_path: Path, recipe: Path, walker: Walker
+@pytest.mark.parametrize("how_many", MANY)
+@pytest.mark.usefixtures("texts")
+def test_kills_at_random_moments_of_a_run(
+    tmp_path: Path, caller: Caller, how_many: int | None
 ) -> None:
-    """One of the two stands, whole, at every moment."""
+    kill_and_finish(caller, recipe(tmp_path, 2000), None, tmp_path, how_many)
 
-    def write(shard_tokens: int) -> None:
-        write_recipe(recipe.parent, corpus={"inputs": ["texts"], "shard_tokens": shard_tokens})
 
-    wholes = {}
-    for size in (2000, 3000):
-        write(size)
-        status, moments = walker.walk(tmp_path / f"whole-{size}")
-        assert status == 0
-        wholes[size] = tree(tmp_path / f"whole-{size}")
-    run = tmp_path / "run"
-    walker.walk(run)
-    draw = random.Random(SEED)
-    for number in range(10):
-        size = (2000, 3000)[number % 2]
-        write(size)
-        assert walker.walk(run, draw.randrange(1, moments))[0] == KILLED
-        places = [run / "corpus", run / ".corpus.replaced"]
-        assert any((place / "manifest.json").exists() for place in places)
-        assert walker.walk(run)[0] == 0
-        assert tree(run) == wholes[size]
+@pytest.mark.parametrize("how_many", SOME)
+@pytest.mark.usefixtures("texts")
+def test_kills_while_a_new_artifact_takes_an_old_ones_place(
+    tmp_path: Path, caller: Caller, how_many: int | None
+) -> None:
+    """One of the two stands, whole, at every moment; and the next change finds a clean place."""
+    old = tmp_path / "old"
+    assert caller.call(recipe(tmp_path, 3000), old)[0] == 0
+    kill_and_finish(caller, recipe(tmp_path, 2000), old, tmp_path, how_many)
+
+
+@pytest.mark.parametrize("how_many", SOME)
+def test_kills_of_a_command_that_makes_one_artifact(
+    tmp_path: Path, caller: Caller, texts: Path, how_many: int | None
+) -> None:
+    command = ["corpus", "build", str(texts), "--shard-tokens", "2000"]
+    kill_and_finish(caller, command, None, tmp_path, how_many)
 
 
 @pytest.mark.soak
-def test_100_kills_by_the_clock(tmp_path: Path, recipe: Path) -> None:
+@pytest.mark.usefixtures("texts")
+def test_100_kills_by_the_clock(tmp_path: Path) -> None:
     """Real processes, killed from outside with their whole group, at any instruction."""
 
+    walk = recipe(tmp_path, 2000)
+
     def command(run: Path) -> list[str]:
-        return [sys.executable, "-m", "zhufeng", "run", str(recipe), "-o", str(run)]
+        return [sys.executable, "-m", "zhufeng", *walk, "-o", str(run)]
 
     whole = tmp_path / "whole"
     begin = time.monotonic()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.route.stages import stage, write_recipe
+from tests.route.stages import copy, stage, write_recipe
 from zhufeng.base import InputError
+from zhufeng.report import Section
 from zhufeng.route import Run, add_to_run, new_run, read_recipe
 
 Register = Callable[..., None]
@@ -101,6 +104,83 @@ def test_status_tells_fresh_stale_and_missing_with_reasons(diamond: tuple[Path, 
     (run / "d").rename(recipe.parent / "d-moved")
     assert states(run)["d"] == "missing"
     assert walk(recipe, run) == {"a": "made", "b": "nothing", "c": "nothing", "d": "made"}
+
+
+def test_a_damaged_run_mends_itself(diamond: tuple[Path, Path]) -> None:
+    """Whatever is damaged, in whatever order the stages come, the next walk makes it whole."""
+    recipe, run = diamond
+    walk(recipe, run)
+    expected = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    for name, content in (
+        ("d/section.json", "{torn"),
+        ("b/manifest.json", ""),
+        ("a/manifest.json", '{"manifest": 1}'),
+        ("c/out.txt", ""),
+        ("run.toml", "= torn"),
+    ):
+        (run / name).write_text(content)
+        if name != "run.toml":
+            assert states(run)[name[0]] == "stale"
+        walk(recipe, run)
+        assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == expected
+
+
+def test_a_run_whose_inputs_are_gone_still_shows_what_it_made(
+    diamond: tuple[Path, Path], register: Register
+) -> None:
+    recipe, run = diamond
+    walk(recipe, run)
+    page = (run / "index.html").read_text()
+    (recipe.parent / "a.txt").unlink()
+    assert why(run, "a").startswith("its inputs are out of reach: [a] source: 'a.txt' names no")
+    assert states(run)["b"] == "fresh"
+    Run.open(run).rewrite_page()
+    assert (run / "index.html").read_text().count("<section id=") == page.count("<section id=")
+    register(*(stage(n) for n in "ab"), stage("c", "a", "b"), stage("d", "b"), stage("e", "a"))
+    assert add_to_run(run, "e", {}, None)[1].did == "made"
+
+
+def test_only_a_seeded_stage_depends_on_the_seed(tmp_path: Path, register: Register) -> None:
+    register(stage("a"), replace(stage("b"), seeded=False))
+    recipe = write_recipe(tmp_path, a={}, b={})
+    walk(recipe, tmp_path / "run")
+    recipe.write_text("seed = 9\n" + recipe.read_text())
+    assert walk(recipe, tmp_path / "run") == {"a": "made", "b": "nothing"}
+
+
+def test_another_caption_upstream_remakes_nothing_downstream(
+    tmp_path: Path, register: Register
+) -> None:
+    register(stage("a"), stage("b", "a"))
+    recipe = write_recipe(tmp_path, a={}, b={})
+    walk(recipe, tmp_path / "run")
+
+    def other_words(config: Any, work: Any) -> Section:
+        copy(config, work)
+        return Section(title="Other", summary="words")
+
+    register(replace(stage("a", version=2), make=other_words), stage("b", "a"))
+    assert walk(recipe, tmp_path / "run") == {"a": "made", "b": "nothing"}
+
+
+def test_a_stage_that_returns_no_section_publishes_nothing(
+    tmp_path: Path, register: Register
+) -> None:
+    register(replace(stage("a"), make=lambda _config, _work: None))
+    with pytest.raises(TypeError, match="must return a Section"):
+        walk(write_recipe(tmp_path, a={}), tmp_path / "run")
+    assert not (tmp_path / "run" / "a").exists()
+
+
+def test_a_section_that_is_dropped_is_told(
+    diamond: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe, run = diamond
+    walk(recipe, run)
+    logging.getLogger("zhufeng").propagate = True
+    walk(write_recipe(recipe.parent, a={"source": "a.txt"}), run)
+    assert "d: no longer in the recipe; its folder is left as it is" in caplog.text
+    assert (run / "d" / "out.txt").exists()
 
 
 def test_moving_recipe_and_files_together_changes_nothing(diamond: tuple[Path, Path]) -> None:

@@ -15,6 +15,7 @@ import math
 import platform
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -233,12 +234,8 @@ def _fill(
     resumes: bool,
     versions: Mapping[str, str],
 ) -> Manifest:
-    if (folder / MANIFEST).exists():
-        # Killed between the manifest and the rename, or while it was being swept away.
-        manifest = read_manifest(folder / MANIFEST)
-        if not damage(folder, manifest):
-            return manifest
-        (folder / MANIFEST).unlink()
+    if finished := _finished(folder):
+        return finished
     if folder.exists() and not resumes:
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
@@ -267,6 +264,19 @@ def _fill(
 def _finite(value: float | None) -> float | None:
     """A figure; one that is not a number could not be computed."""
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _finished(folder: Path) -> Manifest | None:
+    """The manifest of a draft that was killed before its rename, if all of it is there."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    with suppress(InputError):
+        manifest = read_manifest(path)
+        if not damage(folder, manifest):
+            return manifest
+    path.unlink()  # killed while it was being swept away
+    return None
 
 
 def _check_written(folder: Path) -> None:
