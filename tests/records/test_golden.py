@@ -1,0 +1,148 @@
+"""Files of every form in every released version read as they did when they were written.
+
+A new version of a form adds a folder here (`python tests/records/test_golden.py` writes it) and
+never changes an old one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zhufeng.records import (
+    Design,
+    Document,
+    Episode,
+    Gemm,
+    Operand,
+    Operation,
+    Plan,
+    Segment,
+    Tensor,
+    Workload,
+    read_design,
+    read_episodes,
+    read_jsonl,
+    read_operands,
+    read_parquet,
+    read_plan,
+    read_shard,
+    read_workload,
+    shard_writer,
+    write_design,
+    write_episodes,
+    write_jsonl,
+    write_parquet,
+    write_plan,
+    write_workload,
+)
+
+GOLDEN = Path(__file__).with_name("golden")
+VERSIONS = sorted(path.name for path in GOLDEN.iterdir())
+
+DOCUMENT = Document(
+    doc_id="d1",
+    source_uri="talk.mp4",
+    content_sha256="ab" * 32,
+    bytes=123,
+    status="partial",
+    reason="damaged after 3 s",
+    container="mp4",
+    codecs=("h264", "aac"),
+    duration_s=12.5,
+    text="hello 珠峰",
+    lang="en",
+    segments=(Segment(t0=0.0, t1=1.5, kind="speech", text="hello", conf=0.9),),
+    shots=((0.0, 6.0), (6.0, 12.5)),
+    quality={"words": 0.5},
+    pii={"e-mail": 1},
+    n_tokens=12,
+    tokenizer="bytes",
+    cpu_ms={"speech": 40.5},
+)
+WORKLOAD = Workload(
+    model="tiny",
+    mode="train",
+    batch=1,
+    sequence=4,
+    parameters=8,
+    gradients="checked",
+    operations=(
+        Operation(
+            name="mm",
+            phase="backward",
+            module="head",
+            kind="aten.mm",
+            operands=(Tensor(name="x", shape=(4, 2), dtype="bfloat16"),),
+            results=(),
+            flops=32,
+            bytes=64,
+            gemms=(
+                Gemm(
+                    batch=1,
+                    m=4,
+                    n=4,
+                    k=1,
+                    role="weight_gradient",
+                    left=Operand(tensor="x", zeros=0.25, tiles="x.tiles"),
+                    right=Operand(tensor="dy", bits_needed={"0.01": 5.0}),
+                ),
+            ),
+        ),
+    ),
+)
+DESIGN = Design(
+    name="core",
+    clock_hz=1e9,
+    macs_per_cycle={"block6": 512.0},
+    parameters={"bits": 6},
+    rtl={"core.sv": "module core;\nendmodule\n"},
+    figures={"area_um2": None, "transistors": 2.0},
+)
+PLAN = Plan(model="m", chip="c", fabric="f", chips=8, tp=2, dp=4, sequence=128, global_batch=8)
+EPISODE = Episode("dock", 10, {"action": np.arange(6, dtype=np.float32).reshape(3, 2)})
+
+
+def write(folder: Path) -> None:
+    """Write every form as it is today."""
+    write_parquet(folder / "documents.parquet", [DOCUMENT])
+    write_jsonl(folder / "documents.jsonl", [DOCUMENT])
+    with shard_writer(folder / "tokens", 257) as shard:
+        shard.write(np.array([104, 105, 256]))
+    for name in ("workload", "design", "episodes"):
+        (folder / name).mkdir()
+    write_workload(folder / "workload", WORKLOAD, {"x.tiles": np.arange(4, dtype=np.uint16)})
+    write_design(folder / "design", DESIGN)
+    write_plan(folder / "plan.json", PLAN)
+    write_episodes(folder / "episodes", [EPISODE])
+
+
+def check(folder: Path) -> None:
+    """Read every form."""
+    assert list(read_parquet(folder / "documents.parquet")) == [DOCUMENT]
+    assert list(read_jsonl(folder / "documents.jsonl")) == [DOCUMENT]
+    assert [tokens.tolist() for tokens in read_shard(folder / "tokens")] == [[104, 105, 256]]
+    assert read_workload(folder / "workload") == WORKLOAD
+    assert read_operands(folder / "workload")["x.tiles"].tolist() == [0, 1, 2, 3]
+    assert read_design(folder / "design") == DESIGN
+    assert read_plan(folder / "plan.json") == PLAN
+    (episode,) = read_episodes(folder / "episodes")
+    assert np.array_equal(episode.features["action"], EPISODE.features["action"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_released_files_read_as_they_did(version: str) -> None:
+    check(GOLDEN / version)
+
+
+def test_what_is_written_today_reads_too(tmp_path: Path) -> None:
+    write(tmp_path)
+    check(tmp_path)
+
+
+if __name__ == "__main__":
+    new = GOLDEN / f"v{len(VERSIONS) + 1}"
+    new.mkdir(parents=True)
+    write(new)
