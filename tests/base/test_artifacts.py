@@ -201,8 +201,20 @@ def test_a_damaged_manifest_is_refused_or_replaced_when_that_is_asked(tmp_path: 
     assert (place / "data.txt").read_text() == "new"
 
 
+def test_an_old_artifact_moved_away_by_a_killed_replacement_is_put_back(tmp_path: Path) -> None:
+    place = tmp_path / "thing"
+    make(place, spec(), filler("old"))
+    place.rename(tmp_path / ".thing.replaced")
+    make(place, spec(), refuse)
+    assert (place / "data.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("next_seed", [8, 9])
 @pytest.mark.parametrize("moment", ["old moved away", "new in place", "half swept"])
-def test_a_replacement_killed_at_its_end_is_settled(tmp_path: Path, moment: str) -> None:
+def test_a_replacement_killed_at_its_end_is_settled(
+    tmp_path: Path, moment: str, next_seed: int
+) -> None:
+    """Whether the same command comes next, or one with another change."""
     place, replaced = tmp_path / "thing", tmp_path / ".thing.replaced"
     make(place, spec(), filler("old"))
     if moment == "old moved away":
@@ -213,11 +225,9 @@ def test_a_replacement_killed_at_its_end_is_settled(tmp_path: Path, moment: str)
         (tmp_path / "other").rename(place)
         if moment == "half swept":
             (replaced / "manifest.json").unlink()
-    make(place, spec(seed=8), filler("new"), replace=True)
+    make(place, spec(seed=next_seed), filler("new"), replace=True)
     assert os.listdir(tmp_path) == ["thing"]
     assert (place / "data.txt").read_text() == "new"
-    make(place, spec(seed=9), filler("newer"), replace=True)
-    assert os.listdir(tmp_path) == ["thing"]
 
 
 def test_a_half_swept_draft_is_never_published(tmp_path: Path) -> None:
