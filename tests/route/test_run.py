@@ -265,6 +265,17 @@ def test_one_artifact_joins_a_run_and_is_refused_from_other_inputs(
     assert (tmp_path / "again/b/out.txt").read_bytes() == (run / "b/out.txt").read_bytes()
 
 
+def test_a_run_does_not_read_what_it_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("A")
+    run = tmp_path / "run"
+    assert add_to_run(run, "corpus", {"inputs": ["."]}, None)[1].did == "made"
+    assert add_to_run(run, "corpus", {"inputs": ["."]}, None)[1].did == "nothing"
+    assert states(run) == {"corpus": "fresh"}
+
+
 def test_what_an_artifact_needs_has_to_be_there(tmp_path: Path, register: Register) -> None:
     register(stage("a"), stage("b", "a"))
     with pytest.raises(InputError, match="'b' needs the run's 'a'"):

@@ -160,6 +160,15 @@ def similar_name(path: Path) -> str:
     return f" (there is '{shown(close)}')" if close else ""
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a file can hold `text`: a lone surrogate, as some file names have, it cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown(value: Any) -> str:
     """A value as an error message shows it: on one line, printable, and short."""
     text = value if isinstance(value, str) and value.strip() else repr(value)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from zhufeng.base import Files, InputError, Source, brief, loads_json
+from zhufeng.base import Files, InputError, Source, brief, is_utf8, loads_json
 from zhufeng.records import Document
 
 TEXT_FILES = Files(endings=(".txt", ".md", ".jsonl", ".parquet"))
@@ -81,7 +81,7 @@ def _document(
     source: Source, place: str | None, *, text: str = "", reason: str | None = None
 ) -> Document:
     # A lone surrogate can be spelt in JSON, but is no character and no UTF-8.
-    if reason is None and not _is_unicode(text):
+    if reason is None and not is_utf8(text):
         text, reason = "", "a lone surrogate in the text"
     failed, empty = reason is not None, not text.strip()
     return Document(
@@ -93,11 +93,3 @@ def _document(
         reason=reason or ("the text is empty" if empty else None),
         text="" if failed else text,
     )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

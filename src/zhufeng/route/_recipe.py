@@ -18,6 +18,7 @@ from zhufeng.base import (
     Files,
     InputError,
     dump_toml,
+    is_utf8,
     nearest,
     parse,
     read_toml,
@@ -63,7 +64,7 @@ class Recipe:
     """Stage to its configuration (a record of the stage's `config` class), in route order."""
 
     def __post_init__(self) -> None:
-        if not _is_utf8(str(self.base)):
+        if not is_utf8(str(self.base)):
             raise InputError(
                 f"the folder {self.base} has a name that is not UTF-8",
                 expected="a recipe in a folder, or a command given in one, that TOML can name",
@@ -292,14 +293,6 @@ def _value(text: str, hint: Any, where: str) -> Any:
             do=f"correct {where}",
         ) from None
     return value
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_literal(hint: Any) -> bool:
