@@ -85,6 +85,18 @@ def test_slices_that_a_viewer_would_draw_wrongly_are_refused(
             track.slice(name, start, duration)
 
 
+def test_a_refused_slice_leaves_no_trace(tmp_path: Path) -> None:
+    """Found by the test below: (1, 2) is refused, and (0, 2) after (0, 1) must be too."""
+    with Trace(tmp_path / "t.json") as trace:
+        track = trace.track("p", "t")
+        track.slice("a", 0, 2)
+        track.slice("b", 0, 1)
+        for start in (1, 0):
+            with pytest.raises(ValueError, match="use another track"):
+                track.slice("c", start, 2)
+    assert [e["name"] for e in read(tmp_path / "t.json") if e["ph"] == "X"] == ["a", "b"]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_json_cannot_hold_is_refused(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="JSON"), Trace(tmp_path / "t.json") as trace:
@@ -92,7 +104,7 @@ def test_what_json_cannot_hold_is_refused(tmp_path: Path, value: float) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_is_accepted_nests(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

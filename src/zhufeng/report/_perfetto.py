@@ -42,15 +42,14 @@ class Track:
                 f"slice {name!r} on track {self._name!r} starts at {start_us} us, before the last "
                 f"one at {self._last_us} us, or lasts less than nothing"
             )
-        while self._open and self._open[-1][1] <= start_us + _TOLERANCE_US:
-            self._open.pop()
-        if self._open and end_us > self._open[-1][1] + _TOLERANCE_US:
-            outer, outer_end_us = self._open[-1]
+        around = [one for one in self._open if one[1] > start_us + _TOLERANCE_US]
+        if around and end_us > around[-1][1] + _TOLERANCE_US:
+            outer, outer_end_us = around[-1]
             raise ValueError(
                 f"slice {name!r} on track {self._name!r} ends at {end_us} us, after {outer!r} "
                 f"in which it begins ends at {outer_end_us} us; use another track"
             )
-        self._open.append((name, end_us))
+        self._open = [*around, (name, end_us)]
         self._last_us = start_us
         event = {"ph": "X", "name": name, "ts": round(start_us, 3), "dur": round(duration_us, 3)}
         self._trace.write(event | self._ids | ({"args": arguments} if arguments else {}))
