@@ -24,6 +24,7 @@ test: .venv/.test
 
 soak: .venv/.test
 	$(BIN)/pytest -m soak
+	$(BIN)/pytest -n 2 --hypothesis-profile=anew
 
 format: .venv/.test
 	$(BIN)/ruff check --fix .
