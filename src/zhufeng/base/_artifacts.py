@@ -248,7 +248,7 @@ def _fill(
     manifest = Manifest(
         spec=spec,
         versions=versions,
-        figures={name: _finite(value) for name, value in draft.figures.items()},
+        figures={name: _finite(value) for name, value in sorted(draft.figures.items())},
         log=tuple(draft.log),
         files={
             name: File(bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name))
