@@ -140,6 +140,21 @@ def test_a_run_whose_inputs_are_gone_still_shows_what_it_made(
     assert add_to_run(run, "e", {}, None)[1].did == "made"
 
 
+def test_a_run_outlives_the_folder_that_its_recipe_came_from(
+    tmp_path: Path, register: Register
+) -> None:
+    register(stage("a"))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "a.txt").write_text("A")
+    walk(write_recipe(project, a={"source": "a.txt"}), tmp_path / "run")
+    page = (tmp_path / "run" / "index.html").read_text()
+    project.rename(tmp_path / "moved")
+    assert why(tmp_path / "run", "a").startswith("its inputs are out of reach")
+    Run.open(tmp_path / "run").rewrite_page()
+    assert (tmp_path / "run" / "index.html").read_text().count("<section") == page.count("<section")
+
+
 def test_only_a_seeded_stage_depends_on_the_seed(tmp_path: Path, register: Register) -> None:
     register(stage("a"), replace(stage("b"), seeded=False))
     recipe = write_recipe(tmp_path, a={}, b={})

@@ -140,18 +140,17 @@ def recipe_of(
 
 
 def _base(header: Header, folder: Path, source: str) -> Path:
+    # It need not be there: a run outlives the folder that its recipe came from.
     try:
-        base = (folder / Path(header.base or ".").expanduser()).resolve()
-        if base.is_dir():
-            return base
+        return (folder / Path(header.base or ".").expanduser()).resolve()
     except (RuntimeError, ValueError):
-        pass  # no such user after '~', or a name that no folder can have
-    raise InputError(
-        f"{source}: base is not usable",
-        expected="a folder where relative paths start",
-        came=shown(header.base or str(folder)),
-        do="correct base",
-    )
+        # No such user after '~', or a name that no folder can have.
+        raise InputError(
+            f"{source}: base is not usable",
+            expected="a folder where relative paths start",
+            came=shown(header.base or str(folder)),
+            do="correct base",
+        ) from None
 
 
 def check_header(table: Mapping[str, Any], source: str) -> dict[str, Any]:
