@@ -28,6 +28,7 @@ from zhufeng.base._files import (
 )
 from zhufeng.base._hashing import canonical_json, sha256_file, sha256_json
 from zhufeng.base._iterate import batched
+from zhufeng.base._lazy import lazy_names
 from zhufeng.base._progress import track
 from zhufeng.base._seeds import derive_seed, generator
 from zhufeng.base._sources import Files, Source, anchor, expand
@@ -77,6 +78,7 @@ __all__ = [
     "find",
     "generator",
     "is_utf8",
+    "lazy_names",
     "loads_json",
     "make",
     "nearest",
