@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,17 @@ def no_section(tmp: Path, patch: Patch) -> None:
 )
 def need_not_made(tmp: Path, patch: Patch) -> None:
     put_stages(patch, stage("a"), stage("b", "a"))
+    add_to_run(tmp / "run", "b", {}, None)
+
+
+@case(
+    "'b' needs the run's 'a'",
+    "a fresh artifact TMP/run/a",
+    "a run without it",
+    "make it first: zhufeng a INPUT -o TMP/run",
+)
+def need_with_a_command(tmp: Path, patch: Patch) -> None:
+    put_stages(patch, replace(stage("a"), command="zhufeng a INPUT"), stage("b", "a"))
     add_to_run(tmp / "run", "b", {}, None)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.route.stages import copy, stage, write_recipe
+from tests.route.stages import CopyConfig, copy, stage, write_recipe
 from zhufeng.base import InputError
 from zhufeng.report import Section
 from zhufeng.route import Run, add_to_run, new_run, read_recipe
@@ -295,6 +295,23 @@ def test_what_an_artifact_needs_has_to_be_there(tmp_path: Path, register: Regist
     register(stage("a"), stage("b", "a"))
     with pytest.raises(InputError, match="'b' needs the run's 'a'"):
         add_to_run(tmp_path / "run", "b", {}, None)
+
+
+def test_what_is_needed_may_depend_on_the_configuration(tmp_path: Path, register: Register) -> None:
+    """With a source of its own, b no longer needs a, and a's change leaves it fresh."""
+
+    def needed(config: CopyConfig) -> tuple[str, ...]:
+        return () if config.source else ("a",)
+
+    register(stage("a"), replace(stage("b"), needs=needed))
+    (tmp_path / "s.txt").write_text("S")
+    run = tmp_path / "run"
+    assert walk(write_recipe(tmp_path, b={}, a={"word": "1"}), run) == {"a": "made", "b": "made"}
+    assert walk(write_recipe(tmp_path, b={}, a={"word": "2"}), run) == {"a": "made", "b": "made"}
+    alone = {"source": "s.txt"}
+    assert walk(write_recipe(tmp_path, b=alone, a={}), run) == {"a": "made", "b": "made"}
+    assert walk(write_recipe(tmp_path, b=alone, a={"word": "3"}), run)["b"] == "nothing"
+    assert add_to_run(tmp_path / "other", "b", {"source": str(tmp_path / "s.txt")}, None)
 
 
 def test_flags_environment_and_file_of_one_artifact(

@@ -132,10 +132,12 @@ def recipe_of(
     if settings:
         source = f"{source} with --set"
     header = parse(Header, head, source)
-    sections = {
-        name: parse(stages[name].config, bodies[name], f"{source} [{name}]")
-        for name in _ordered(stages, source)
+    configs = {
+        name: parse(stage.config, bodies[name], f"{source} [{name}]")
+        for name, stage in stages.items()
     }
+    needs = {name: stages[name].needs_of(config) for name, config in configs.items()}
+    sections = {name: configs[name] for name in _ordered(needs, source)}
     return Recipe(header.name, header.seed, _base(header, folder, source), sections)
 
 
@@ -302,18 +304,18 @@ def _is_union(hint: Any) -> bool:
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
-def _ordered(stages: Mapping[str, Stage[Any]], source: str) -> Iterable[str]:
+def _ordered(needs: Mapping[str, tuple[str, ...]], source: str) -> Iterable[str]:
     """Stage names, each after what it needs, else in the order of the route."""
-    for name, stage in stages.items():
-        for need in stage.needs:
-            if need not in stages:
+    for name, needed in needs.items():
+        for need in needed:
+            if need not in needs:
                 raise InputError(
                     f"{source}: [{name}] needs [{need}]",
                     expected=f"a section [{need}]",
-                    came="sections " + ", ".join(stages),
+                    came="sections " + ", ".join(needs),
                     do=f"add [{need}]",
                 )
-    graph = {name: stages[name].needs for name in known_stages() if name in stages}
+    graph = {name: needs[name] for name in known_stages() if name in needs}
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:

@@ -156,17 +156,23 @@ class Run:
             if isinstance(table, dict) and name not in self.recipe.sections:
                 log.warning("%s: no longer in the recipe; its folder is left as it is", name)
 
+    def _needs(self, stage: Stage[Any]) -> tuple[str, ...]:
+        return stage.needs_of(self.recipe.sections[stage.name])
+
     def _whole_needs(self, stage: Stage[Any]) -> dict[str, Manifest]:
         found = {status.name: status for status in self.status()}
         manifests = {}
-        for need in stage.needs:
+        for need in self._needs(stage):
             status = found.get(need)
             if status is None or not status.whole or status.manifest is None:
+                # A run that does not have it in its recipe cannot make it by walking that.
+                alone = load_stage(need).command if status is None else ""
+                command = alone or f"zhufeng run {self.folder / RECIPE}"
                 raise InputError(
                     f"'{stage.name}' needs the run's '{need}'",
                     expected=f"a fresh artifact {self.place(need)}",
                     came=f"{status.state}: {status.why}" if status else "a run without it",
-                    do=f"make it first: zhufeng run {self.folder / RECIPE} -o {self.folder}",
+                    do=f"make it first: {command} -o {self.folder}",
                 )
             manifests[need] = status.manifest
         return manifests
@@ -188,7 +194,7 @@ class Run:
         self, stage: Stage[Any], manifest: Manifest, before: Mapping[str, StageStatus]
     ) -> StageStatus:
         """The status of a whole artifact: is it what would be made today?"""
-        upstream = {need: before[need] for need in stage.needs}
+        upstream = {need: before[need] for need in self._needs(stage)}
         for need, status in upstream.items():
             if not status.whole:
                 return StageStatus(stage.name, "stale", f"{need} has to be made first", manifest)
@@ -240,7 +246,7 @@ class Run:
         self, name: str, sources: Sources, manifests: Mapping[str, Manifest], *, replace: bool
     ) -> StageResult:
         stage = load_stage(name)
-        spec = self._spec(stage, sources, {need: manifests[need] for need in stage.needs})
+        spec = self._spec(stage, sources, {need: manifests[need] for need in self._needs(stage)})
         config = self.recipe.sections[name]
         made = False
 
@@ -248,7 +254,7 @@ class Run:
             nonlocal made
             made = True
             log.info("%s: at work", name)
-            places = {need: self.place(need) for need in stage.needs}
+            places = {need: self.place(need) for need in self._needs(stage)}
             work = Work(draft, sources, places, self.recipe.seed)
             section = stage.make(config, work)
             if not isinstance(section, Section):

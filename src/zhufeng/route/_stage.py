@@ -29,7 +29,7 @@ class Work:
     sources: Mapping[str, tuple[Source, ...]]
     """The files that the configuration names, by field (fields marked with `Files`)."""
     upstream: Mapping[str, Path]
-    """Folder of the artifact of each stage in `needs`."""
+    """Folder of the artifact of each stage that it needs."""
     seed: int
     """The run's seed; derive streams with `derive_seed(seed, ...)`."""
 
@@ -56,14 +56,20 @@ class Stage(Generic[C]):
     """A `record`; its fields are the section's keys."""
     make: Callable[[C, Work], Section]
     """Writes the artifact; returns its section of the page."""
-    needs: tuple[str, ...] = ()
-    """Stages whose artifacts it reads."""
+    needs: tuple[str, ...] | Callable[[C], tuple[str, ...]] = ()
+    """Stages whose artifacts it reads; or a function that tells them from the configuration."""
     resumes: bool = False
     """Whether `make` takes up what a killed attempt left; see `zhufeng.base.make`."""
     packages: tuple[str, ...] = ()
     """Whose versions the manifest records, beside those of Zhufeng and the stage's own package."""
     seeded: bool = True
     """Whether anything in it is drawn at random; without, a new seed leaves it fresh."""
+    command: str = ""
+    """The command that makes it alone, without ``-o``: ``"zhufeng corpus build INPUT..."``."""
+
+    def needs_of(self, config: C) -> tuple[str, ...]:
+        """Stages whose artifacts it reads when it is configured so."""
+        return self.needs(config) if callable(self.needs) else self.needs
 
 
 @dataclass(frozen=True)

@@ -30,4 +30,5 @@ STAGE = Stage(
     make=_make,
     packages=("numpy", "pyarrow"),
     seeded=False,
+    command="zhufeng corpus build INPUT...",
 )
