@@ -25,7 +25,7 @@ from zhufeng.corpus import (
     build,
     read_documents,
 )
-from zhufeng.records import Document, read_parquet, read_shard
+from zhufeng.records import Document, read_parquet, read_shard, read_token_set
 
 
 def sources(folder: Path) -> tuple[Source, ...]:
@@ -102,6 +102,17 @@ def test_byte_tokens_are_the_text_and_an_end(texts: Path, tmp_path: Path) -> Non
     built(texts, out)
     kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.status == "ok"]
     assert tokens_of(out) == [[*text.encode(), 256] for text in kept]
+
+
+def test_the_token_set_tells_what_the_tokens_are(texts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    built(texts, out)
+    tokens = read_token_set(out)
+    everything = [token for document in tokens_of(out) for token in document]
+    assert (tokens.tokenizer, tokens.vocabulary, tokens.end) == ("bytes", 257, 256)
+    assert tokens.tokens == len(everything)
+    assert tokens.text_bytes == sum(token != tokens.end for token in everything)
 
 
 @pytest.mark.parametrize("words", [0, 70_000])

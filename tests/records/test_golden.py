@@ -21,6 +21,7 @@ from zhufeng.records import (
     Plan,
     Segment,
     Tensor,
+    TokenSet,
     Workload,
     read_design,
     read_episodes,
@@ -29,6 +30,7 @@ from zhufeng.records import (
     read_parquet,
     read_plan,
     read_shard,
+    read_token_set,
     read_workload,
     shard_writer,
     write_design,
@@ -36,6 +38,7 @@ from zhufeng.records import (
     write_jsonl,
     write_parquet,
     write_plan,
+    write_token_set,
     write_workload,
 )
 
@@ -101,6 +104,7 @@ DESIGN = Design(
     rtl={"core.sv": "module core;\nendmodule\n"},
     figures={"area_um2": None, "transistors": 2.0},
 )
+TOKEN_SET = TokenSet(tokenizer="bytes", vocabulary=257, end=256, tokens=3, text_bytes=2)
 PLAN = Plan(model="m", chip="c", fabric="f", chips=8, tp=2, dp=4, sequence=128, global_batch=8)
 EPISODE = Episode("dock", 10, {"action": np.arange(6, dtype=np.float32).reshape(3, 2)})
 
@@ -111,6 +115,7 @@ def write(folder: Path) -> None:
     write_jsonl(folder / "documents.jsonl", [DOCUMENT])
     with shard_writer(folder / "tokens", 257) as shard:
         shard.write(np.array([104, 105, 256]))
+    write_token_set(folder, TOKEN_SET)
     for name in ("workload", "design", "episodes"):
         (folder / name).mkdir()
     write_workload(folder / "workload", WORKLOAD, {"x.tiles": np.arange(4, dtype=np.uint16)})
@@ -124,6 +129,7 @@ def check(folder: Path) -> None:
     assert list(read_parquet(folder / "documents.parquet")) == [DOCUMENT]
     assert list(read_jsonl(folder / "documents.jsonl")) == [DOCUMENT]
     assert [tokens.tolist() for tokens in read_shard(folder / "tokens")] == [[104, 105, 256]]
+    assert read_token_set(folder) == TOKEN_SET
     assert read_workload(folder / "workload") == WORKLOAD
     assert read_operands(folder / "workload")["x.tiles"].tolist() == [0, 1, 2, 3]
     assert read_design(folder / "design") == DESIGN

@@ -13,7 +13,13 @@ import numpy as np
 from zhufeng.base import Files, Source, batched, record, track
 from zhufeng.corpus._text import TEXT_FILES, read_documents
 from zhufeng.corpus._tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer, Tokens
-from zhufeng.records import Document, token_dtype, write_parquet
+from zhufeng.records import (
+    Document,
+    TokenSet,
+    token_dtype,
+    write_parquet,
+    write_token_set,
+)
 
 DOCUMENTS = "documents.parquet"
 _BATCH = 256
@@ -53,6 +59,7 @@ class CorpusSummary:
     shards: int = 0
     tokens: int = 0
     text_bytes: int = 0
+    """Of the documents that became tokens."""
     statuses: Counter[str] = field(default_factory=Counter)
     shown: list[Document] = field(default_factory=list)
     """The first documents, their text cut, for the page."""
@@ -66,7 +73,7 @@ class CorpusSummary:
 def build(
     config: CorpusConfig, inputs: Iterable[Source], tokenizer_file: Source | None, folder: Path
 ) -> CorpusSummary:
-    """Write ``documents.parquet`` and ``tokens-NNNNN.bin/.idx`` into `folder`.
+    """Write ``documents.parquet``, ``tokens-NNNNN.bin/.idx`` and ``tokens.json`` into `folder`.
 
     Every document is a row; those with text are tokens too, each followed by the token that
     ends a document.
@@ -79,6 +86,14 @@ def build(
         documents = track(read_documents(inputs), "reading")
         write_parquet(folder / DOCUMENTS, _tokenised(documents, tokenizer, shards, summary))
     summary.shards, summary.tokens = shards.shards, shards.tokens
+    tokens = TokenSet(
+        tokenizer=tokenizer.name,
+        vocabulary=tokenizer.vocabulary,
+        end=tokenizer.end,
+        tokens=summary.tokens,
+        text_bytes=summary.text_bytes,
+    )
+    write_token_set(folder, tokens)
     return summary
 
 
@@ -106,6 +121,7 @@ def _ended(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
 
 def _count(summary: CorpusSummary, document: Document) -> None:
     summary.statuses[document.status] += 1
-    summary.text_bytes += len(document.text.encode())
+    if document.n_tokens is not None:
+        summary.text_bytes += len(document.text.encode())
     if len(summary.shown) < _KEPT_FOR_PAGE:
         summary.shown.append(replace(document, text=document.text[:EXCERPT_CHARACTERS]))

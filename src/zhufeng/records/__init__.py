@@ -7,6 +7,13 @@ from zhufeng.records._forms import Form
 from zhufeng.records._megatron import Shard, ShardWriter, read_shard, shard_writer, token_dtype
 from zhufeng.records._plan import PLAN, Plan, read_plan, write_plan
 from zhufeng.records._rows import read_jsonl, read_parquet, write_jsonl, write_parquet
+from zhufeng.records._token_set import (
+    TOKEN_SET,
+    TOKENS_FILE,
+    TokenSet,
+    read_token_set,
+    write_token_set,
+)
 from zhufeng.records._workload import (
     WORKLOAD,
     Gemm,
@@ -23,6 +30,8 @@ __all__ = [
     "DESIGN",
     "DOCUMENT",
     "PLAN",
+    "TOKENS_FILE",
+    "TOKEN_SET",
     "WORKLOAD",
     "Clip",
     "Design",
@@ -38,6 +47,7 @@ __all__ = [
     "ShardWriter",
     "Status",
     "Tensor",
+    "TokenSet",
     "Workload",
     "read_design",
     "read_episodes",
@@ -46,6 +56,7 @@ __all__ = [
     "read_parquet",
     "read_plan",
     "read_shard",
+    "read_token_set",
     "read_workload",
     "shard_writer",
     "token_dtype",
@@ -54,5 +65,6 @@ __all__ = [
     "write_jsonl",
     "write_parquet",
     "write_plan",
+    "write_token_set",
     "write_workload",
 ]

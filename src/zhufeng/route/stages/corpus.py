@@ -25,7 +25,7 @@ def _make(config: CorpusConfig, work: Work) -> Section:
 STAGE = Stage(
     name="corpus",
     title="Corpus",
-    version=1,
+    version=2,
     config=CorpusConfig,
     make=_make,
     packages=("numpy", "pyarrow"),
