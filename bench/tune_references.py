@@ -54,7 +54,7 @@ def _grid(names: tuple[str, ...], rates: tuple[float, ...], share: float) -> lis
 
 # Factors of 2, two seeds.
 SWEEPS = [
-    *_grid(("mlp-small",), (1e-3, 2e-3, 4e-3), 0.25),
+    *_grid(("mlp-small",), (1e-3, 2e-3, 4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("gpt-gelu-small", "gpt-relu2-small"), (4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("cnn-small",), (4e-3, 8e-3, 16e-3), 0.25),
 ]

@@ -89,6 +89,8 @@ class DecoderConfig:
             raise ValueError("vocabulary, layers, width, heads and ff_width of at least 1")
         if self.kv_heads is not None and (self.kv_heads < 1 or self.heads % self.kv_heads):
             raise ValueError(f"kv_heads that divide the {self.heads} heads")
+        if self.head_width is not None and self.head_width < 1:
+            raise ValueError("a head_width of at least 1")
         if self.head_width is None and self.width % self.heads:
             raise ValueError(f"heads that divide the width {self.width}, or a head_width")
         if not 0 <= self.rotary_fraction <= 1 or self.rotary_width % 2:

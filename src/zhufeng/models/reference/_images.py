@@ -31,7 +31,7 @@ def draw(data: ImageData, count: int, seed: int, *stream: str | int) -> tuple[Im
     source = generator(seed, "reference images", *stream).bit_generator
     words = _SHAPE_WORDS + _PATCH_WORDS * data.distractors
     raw = source.random_raw((count, words))
-    noise = source.random_raw((count, data.channels * data.size**2 // 4))
+    noise = source.random_raw((count, data.channels * data.size * data.size // 4))
     classes = (raw[:, 0] % CLASSES).astype(np.int64)
     numbers = _Numbers(raw[:, 1:])
     x, y = _grid(data.size)
