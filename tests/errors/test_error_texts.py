@@ -15,11 +15,11 @@ from types import FrameType
 import pytest
 
 import zhufeng
-from tests.errors import base, cli, corpus, models, records, route
+from tests.errors import base, cli, corpus, models, records, route, training
 from tests.errors.case import CASES, Case
 from zhufeng.base import InputError
 
-ROOMS = (base, cli, corpus, models, records, route)
+ROOMS = (base, cli, corpus, models, records, route, training)
 SOURCE = Path(zhufeng.__file__).parent
 BUILDERS = {"InputError", "MissingExtraError", "unknown_key"}
 

@@ -1,0 +1,242 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from zhufeng.base import InputError, derive_seed, sync_folder, track
+from zhufeng.training._artifact import (
+    CHECKPOINTS,
+    MODEL,
+    POINTS,
+    SUMMARY,
+    SUMMARY_FILE,
+    TrainSummary,
+    step_name,
+)
+from zhufeng.training._checkpoint import Trained, read_checkpoint, write_checkpoint
+from zhufeng.training._config import Schedule
+from zhufeng.training._evaluate import Evaluation, evaluate
+from zhufeng.training._metrics import Metrics, read_metrics
+from zhufeng.training._task import Task
+
+
+def train(task: Task, schedule: Schedule, folder: Path, seed: int) -> TrainSummary:
+    """Train, going on from the newest checkpoint in `folder`, and leave the model there.
+
+    The same arguments give the same bits, however often the process is killed between.
+
+    Args:
+        task: model and data.
+        schedule: everything else.
+        folder: of the artifact; must exist. Gains ``model/``, ``points/``, ``metrics.jsonl``,
+            ``tensorboard/`` and ``training.json``, and ``checkpoints/`` until it is done.
+        seed: of what the model itself draws.
+
+    Raises:
+        InputError: the loss is no longer finite, or there is no such device.
+    """
+    _check_device(schedule)
+    done = folder / SUMMARY_FILE
+    if not done.exists():
+        with _reproducible(schedule):
+            summary = _Loop(task, schedule, folder, seed).run()
+        SUMMARY.write_json(done, summary)
+    # What it says stands; a kill from here on costs nothing.
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    sync_folder(folder)
+    return SUMMARY.read_json(done)
+
+
+def learning_rate(schedule: Schedule, step: int) -> float:
+    """Of a step, counted from 0: a linear rise to the peak, then half a cosine."""
+    if step < schedule.warmup:
+        return schedule.learning_rate * (step + 1) / schedule.warmup
+    past = (step - schedule.warmup) / (schedule.steps - schedule.warmup)
+    fall = 0.5 * (1 + math.cos(math.pi * past))
+    return schedule.learning_rate * (schedule.final_share + (1 - schedule.final_share) * fall)
+
+
+def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """AdamW that decays matrices alone; fused, which computes element by element."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=schedule.learning_rate,
+        betas=(schedule.beta1, schedule.beta2),
+        eps=schedule.epsilon,
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
+
+
+@dataclass
+class _Loop:
+    task: Task
+    schedule: Schedule
+    folder: Path
+    seed: int
+
+    def run(self) -> TrainSummary:
+        """Every step that is not done yet, and what comes after the last."""
+        self.model = self.task.build().to(self.schedule.device)
+        self.optimizer = make_optimizer(self.model, self.schedule)
+        self.targets = 0
+        begin = self._resume()
+        with Metrics(self.folder, begin) as self.metrics:
+            if begin is None:
+                self._look(0)
+            for step in track(range(begin or 0, self.schedule.steps), "training"):
+                self._step(step)
+                self._look(step + 1)
+            self.metrics.sync()
+        self._save(self.folder / MODEL)
+        return self._summary()
+
+    def _resume(self) -> int | None:
+        trained = Trained(self.model, self.optimizer)
+        state = read_checkpoint(self.folder / CHECKPOINTS, trained)
+        if state is None:
+            return None
+        self.targets = state.targets
+        return state.step
+
+    def _step(self, step: int) -> None:
+        """One step of the optimizer, from the gradients of all its micro-batches."""
+        rate = learning_rate(self.schedule, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = [self._backward(step, micro) for micro in range(self.schedule.micro_batches)]
+        norm = float(self._clipped_norm())
+        loss = math.fsum(map(float, losses))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise _diverged(step + 1, loss, norm, rate)
+        self.optimizer.step()
+        self.metrics.add(
+            {
+                "step": step + 1,
+                "loss": loss,
+                "learning_rate": rate,
+                "gradient_norm": norm,
+                "targets": self.targets,
+            }
+        )
+
+    def _backward(self, step: int, micro: int) -> Tensor:
+        """Add a micro-batch's gradients; returns its share of the step's loss."""
+        inputs, targets = self.task.batch(step, micro)
+        self.targets += targets.numel()
+        device = self.schedule.device
+        # What the model draws itself is a function of the seed and the step too.
+        torch.manual_seed(derive_seed(self.seed, "step", step, micro))
+        with autocast(self.schedule):
+            loss: Tensor = self.model(inputs.to(device), targets.to(device)).loss
+        share = loss / self.schedule.micro_batches
+        share.backward()  # type: ignore[no-untyped-call]
+        return share.detach()
+
+    def _clipped_norm(self) -> Tensor:
+        """Norm of all gradients together before they are clipped."""
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        if self.schedule.clip:
+            return clip_grad_norm_(parameters, self.schedule.clip)
+        return get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+    def _look(self, step: int) -> None:
+        """What is due once `step` steps are done: evaluation, a point to keep, a checkpoint."""
+        last = step == self.schedule.steps
+        if step % self.schedule.evaluate_every == 0 or last:
+            found = self._evaluate()
+            if found is not None:
+                line = {"held_out_loss": found.loss, "bits_per_byte": found.bits_per_byte}
+                self.metrics.add({"step": step, **line})
+        if step in self.schedule.kept_steps:
+            self._save(self.folder / POINTS / step_name(step))
+        if step and (step % self.schedule.checkpoint_every == 0 or last):
+            self.metrics.sync()
+            trained = Trained(self.model, self.optimizer)
+            form = self.schedule.checkpoint_format
+            write_checkpoint(self.folder / CHECKPOINTS, trained, step, self.targets, form)
+
+    def _evaluate(self) -> Evaluation | None:
+        with autocast(self.schedule):
+            return evaluate(self.model, self.task, self.schedule.device)
+
+    def _save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.task.save(folder, self.model)
+
+    def _summary(self) -> TrainSummary:
+        lines = read_metrics(self.folder)
+        held_out = [line for line in lines if "held_out_loss" in line]
+        last = held_out[-1] if held_out else {}
+        losses = [line["loss"] for line in lines if "loss" in line]
+        return TrainSummary(
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            steps=self.schedule.steps,
+            targets=self.targets,
+            loss=losses[-1] or 0.0,
+            held_out_loss=last.get("held_out_loss"),
+            bits_per_byte=last.get("bits_per_byte"),
+        )
+
+
+def autocast(schedule: Schedule) -> torch.autocast:
+    """The precision of the schedule's forward passes."""
+    return torch.autocast(schedule.device, torch.bfloat16, enabled=schedule.precision == "bf16")
+
+
+@contextmanager
+def _reproducible(schedule: Schedule) -> Iterator[None]:
+    """As many threads as the schedule says, and on CUDA only kernels that repeat their bits.
+
+    The state of the process is put back afterwards.
+    """
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(schedule.threads)
+    with torch.random.fork_rng():
+        try:
+            if schedule.device == "cuda":
+                # cuBLAS repeats its sums only with a workspace of a fixed size.
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+                torch.use_deterministic_algorithms(True)
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(strict)
+
+
+def _check_device(schedule: Schedule) -> None:
+    if schedule.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            '[train] device = "cuda" is not there',
+            expected="a CUDA device and a build of torch for it",
+            came=f"torch {torch.__version__}, which finds none",
+            do='write device = "cpu", or install torch for CUDA (README, "Which torch?")',
+        )
+
+
+def _diverged(step: int, loss: float, norm: float, rate: float) -> InputError:
+    return InputError(
+        f"the training has diverged at step {step}",
+        expected="a finite loss and finite gradients",
+        came=f"loss {loss:g}, gradient norm {norm:g}, at a learning rate of {rate:g}",
+        do="lower learning_rate, lengthen warmup, or clip gradients",
+    )
