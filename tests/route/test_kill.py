@@ -19,6 +19,7 @@ import pytest
 from tests.route.stages import write_recipe
 
 PROGRAM = Path(__file__).with_name("killed_run.py")
+ROOT = Path(__file__).parents[2]
 SEED = 20_261_122
 KILLED = -signal.SIGKILL
 
@@ -26,9 +27,10 @@ KILLED = -signal.SIGKILL
 class Caller:
     """Calls the command line in processes of their own."""
 
-    def __init__(self, log: IO[str]) -> None:
+    def __init__(self, log: IO[str], *program: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)],
+            [sys.executable, *program],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -71,7 +73,7 @@ def texts(tmp_path: Path) -> Path:
 @pytest.fixture
 def caller(tmp_path: Path) -> Iterator[Caller]:
     with (tmp_path / "log").open("w") as log:
-        made = Caller(log)
+        made = Caller(log, str(PROGRAM))
         yield made
         made.close()
 

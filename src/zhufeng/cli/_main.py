@@ -66,6 +66,12 @@ def build_app() -> App:
         help="Sources into training text and token shards.",
     )
     app.command(
+        "zhufeng.cli.train:train",
+        name="train",
+        group=rooms,
+        help="Train a decoder on token shards, or a frozen reference.",
+    )
+    app.command(
         "zhufeng.cli.doctor:doctor",
         name="doctor",
         group="This installation",
