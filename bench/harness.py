@@ -91,7 +91,7 @@ def main(
         "bench": name,
         "quick": flags.quick,
         "seed": flags.seed,
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {p: metadata.version(p) for p in ("zhufeng", *packages)},
         "figures": {key: figure.value for key, figure in figures.items()},
         "spread": {key: [f.low, f.high, f.runs] for key, f in figures.items()},
@@ -99,7 +99,8 @@ def main(
     sys.stdout.write(json.dumps(told, indent=1) + "\n" if flags.json else _table(about, told))
 
 
-def _machine() -> dict[str, str | int]:
+def machine() -> dict[str, str | int]:
+    """What the benchmark ran on."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

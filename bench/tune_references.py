@@ -1,18 +1,16 @@
 """The references' learning rates and what they reach: bf16 autocast, fp32 weights, AdamW.
 
 A full run trains what ``bench/results/tune_references.json`` does not hold yet, adds each result as
-it comes, and so goes on after a kill. ``--quick`` only reads that file: no training of
-the references ends within ten minutes. A result whose settings have changed since counts for
-nothing. Learning rates are swept at a share of the steps (`SWEEPS`), then each reference is trained
-at its frozen rate.
+it comes, and so goes on after a kill. ``--quick`` only reads that file: together the trainings take
+hours. A result whose settings have changed since counts for nothing. Learning rates are swept at a
+share of the steps (`SWEEPS`), then each reference is trained at its frozen rate.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import platform
-import statistics
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,14 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from harness import Figure, main, median
-from zhufeng.base import sha256_json, to_json, write_durable
+from harness import Figure, machine, main, median
+from zhufeng.base import cache_folder, sha256_json, to_json, write_durable
+from zhufeng.models import read_weights
 from zhufeng.models.reference import REFERENCES, Settings, load_reference
+from zhufeng.training import MODEL, ReferenceTask, Schedule, read_metrics, train
 
 RESULTS = Path(__file__).parent / "results" / "tune_references.json"
-Result = dict[str, float | str]
+Result = dict[str, float | str | int]
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,19 @@ class Run:
         return f"{self.name} rate={self.rate:g} seed={self.seed} share={self.share:g}"
 
 
-def _grid(names: tuple[str, ...], rates: tuple[float, ...], share: float) -> list[Run]:
-    return [Run(n, rate, seed, share) for n in names for seed in (0, 1) for rate in rates]
+def _grid(
+    names: tuple[str, ...], rates: tuple[float, ...], share: float, seeds: int = 2
+) -> list[Run]:
+    return [Run(n, rate, seed, share) for n in names for seed in range(seeds) for rate in rates]
 
 
-# Factors of 2, two seeds.
+# By factors of 2. The bases' rates are the small ones' divided by how much wider they are; the
+# one sweep of a base is there to check that.
 SWEEPS = [
     *_grid(("mlp-small",), (1e-3, 2e-3, 4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("gpt-gelu-small", "gpt-relu2-small"), (4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("cnn-small",), (4e-3, 8e-3, 16e-3), 0.25),
+    *_grid(("mlp-base",), (5e-4, 1e-3, 2e-3), 0.25, seeds=1),
 ]
 
 
@@ -67,78 +70,79 @@ def measure(quick: bool, seed: int) -> Mapping[str, Figure]:
     if not quick:
         for run in [*SWEEPS, *frozen]:
             if _standing(results, run) is None:
-                results[run.key] = train(run)
+                results[run.key] = train_once(run)
                 _write(results)
     return {**_final_figures(results, frozen), **_sweep_figures(results)}
 
 
-def train(run: Run, device: str = "cpu") -> Result:
-    """Train once; losses are in nats a target, on the held-out set in bf16."""
-    reference = load_reference(run.name)
-    settings, data = reference.settings, reference.data(run.seed)
-    model = reference.build(run.seed).to(device)
-    optimizer = _optimizer(model, settings)
-    steps = round(settings.steps * run.share)
+def train_once(run: Run) -> Result:
+    """Train; losses are in nats a target, on the held-out set in bf16.
+
+    A training that was killed goes on from its last tenth.
+    """
+    reference, schedule = load_reference(run.name), schedule_of(run)
+    task = ReferenceTask(reference, schedule, seed=run.seed)
+    settings = _settings_hash(reference.settings)
+    folder = cache_folder("tune-references") / sha256_json([run.key, settings])
+    folder.mkdir(exist_ok=True)
     begin = time.process_time()
-    told: dict[str, float | str] = {}
-    for step in range(steps):
-        rate = run.rate * _schedule(settings, step / run.share)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        inputs, targets = (part.to(device) for part in data.batch(step, settings.batch))
-        with torch.autocast(device, torch.bfloat16):
-            loss = model(inputs, targets).loss
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
-        if step + 1 in (round(0.9 * steps), steps):
-            share = "final" if step + 1 == steps else "at_nine_tenths"
-            spent = time.process_time()
-            told |= {f"{share}_{k}": v for k, v in evaluate(model, run, device).items()}
-            begin += time.process_time() - spent
-    told["training_cpu_s"] = round(time.process_time() - begin, 1)
+    train(task, schedule, folder, run.seed)
+    spent = time.process_time() - begin
+    # In the order of the steps: the last is after the last step, the one before a tenth earlier.
+    held_out = [n["held_out_loss"] or 0.0 for n in read_metrics(folder) if "held_out_loss" in n]
+    told = {
+        "final_loss": held_out[-1],
+        "final_accuracy": _accuracy(run, folder / MODEL / "model.safetensors"),
+        "cpu_s": round(spent, 1),
+    }
+    if run.share == 1:
+        told["at_nine_tenths_loss"] = held_out[-2]
+    shutil.rmtree(folder)
     sys.stderr.write(f"{run.key}: {told}\n")
-    return {**told, **_circumstances(settings)}
+    return {**told, **_circumstances(reference.settings)}
 
 
-def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW(groups, betas=betas, eps=settings.epsilon, fused=True)
-
-
-def _schedule(settings: Settings, step: float) -> float:
-    """Share of the peak that `step` of the full training learns at."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    past = (step - settings.warmup) / (settings.steps - settings.warmup)
-    final = settings.final_share
-    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * past))
+def schedule_of(run: Run) -> Schedule:
+    """The frozen settings at the run's rate and share; a full training is evaluated ten times."""
+    settings = REFERENCES[run.name]
+    steps = round(settings.steps * run.share)
+    tenth = steps // 10
+    return Schedule(
+        steps=steps,
+        batch=settings.batch,
+        learning_rate=run.rate,
+        final_share=settings.final_share,
+        warmup=round(settings.warmup * run.share),
+        weight_decay=settings.weight_decay,
+        beta1=settings.beta1,
+        beta2=settings.beta2,
+        epsilon=settings.epsilon,
+        clip=settings.clip,
+        precision="bf16",
+        evaluate_every=tenth if run.share == 1 else steps,
+        checkpoint_every=tenth,
+    )
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, run: Run, device: str) -> dict[str, float]:
-    """Held-out loss, and the share of targets that are the likeliest."""
-    model.eval()
-    losses, hits = [], []
-    for inputs, targets in load_reference(run.name).data(run.seed).held_out():
-        with torch.autocast(device, torch.bfloat16):
-            out = model(inputs.to(device), targets.to(device))
-        losses.append(float(out.loss))
-        hits.append(float((out.logits.argmax(-1).cpu() == targets).float().mean()))
-    model.train()
-    return {"loss": statistics.fmean(losses), "accuracy": statistics.fmean(hits)}
+def _accuracy(run: Run, weights: Path) -> float:
+    """Share of the held-out targets that the model finds likeliest."""
+    reference = load_reference(run.name)
+    model = reference.build(run.seed).eval()
+    read_weights(weights, model)
+    hits, count = 0, 0
+    for inputs, targets in reference.data(run.seed).held_out():
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(inputs).logits
+        hits += int((logits.argmax(-1) == targets).sum())
+        count += targets.numel()
+    return hits / count
 
 
 def _circumstances(settings: Settings) -> Result:
     return {
         "settings_sha256": _settings_hash(settings),
-        "machine": platform.processor() or platform.machine(),
+        "machine": machine()["processor"],
         "torch": torch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python bench/tune_references.py",
@@ -184,7 +188,7 @@ def _final_figures(results: Mapping[str, Result], runs: list[Run]) -> dict[str, 
             )
         late = float(result["at_nine_tenths_loss"]) if result else None
         figures[f"{stem}_last_tenth_gain"] = Figure(1 - loss / late if loss and late else None)
-        figures[f"{stem}_cpu_s"] = Figure(float(result["training_cpu_s"]) if result else None)
+        figures[f"{stem}_cpu_s"] = Figure(float(result["cpu_s"]) if result else None)
     return figures
 
 
