@@ -8,19 +8,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save
 
 from tests.errors.case import case
 from zhufeng.records import (
     Episode,
+    Gemm,
+    Operand,
+    Operation,
+    Workload,
     read_design,
     read_episodes,
     read_jsonl,
-    read_operands,
     read_parquet,
     read_plan,
     read_shard,
     read_workload,
     write_episodes,
+    write_workload,
 )
 
 Patch = pytest.MonkeyPatch
@@ -77,8 +82,34 @@ def rtl_inside(tmp: Path, _: Patch) -> None:
     "restore the file from a copy, or capture the workload again",
 )
 def torn_operands(tmp: Path, _: Patch) -> None:
+    write_workload(tmp, workload())
     (tmp / "operands.safetensors").write_bytes(b"torn")
-    read_operands(tmp)
+    read_workload(tmp)
+
+
+@case(
+    "TMP/operands.safetensors lacks arrays",
+    "every array that workload.json names",
+    "none called a",
+    "restore both files from one copy, or capture the workload again",
+)
+def absent_operands(tmp: Path, _: Patch) -> None:
+    write_workload(tmp, workload())
+    (tmp / "operands.safetensors").write_bytes(save({}))
+    read_workload(tmp)
+
+
+def workload() -> Workload:
+    left, right = Operand(tensor="x", tiles="a"), Operand(tensor="w")
+    gemm = Gemm(batch=1, m=1, n=1, k=1, role="forward", left=left, right=right)
+    operation = Operation(
+        name="mm", phase="forward", module="", kind="aten.mm", operands=(), results=(), flops=2,
+        bytes=6, gemms=(gemm,),
+    )  # fmt: skip
+    return Workload(
+        model="m", mode="train", batch=1, sequence=None, parameters=1, gradients="none",
+        operations=(operation,), arrays={"a": np.zeros(1)},
+    )  # fmt: skip
 
 
 @case(

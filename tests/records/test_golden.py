@@ -6,6 +6,7 @@ never changes an old one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from zhufeng.records import (
     Operand,
     Operation,
     Plan,
+    Point,
     Segment,
     Tensor,
     TokenSet,
@@ -26,7 +28,6 @@ from zhufeng.records import (
     read_design,
     read_episodes,
     read_jsonl,
-    read_operands,
     read_parquet,
     read_plan,
     read_shard,
@@ -95,7 +96,28 @@ WORKLOAD = Workload(
             ),
         ),
     ),
+    arrays={"x.tiles": np.arange(4, dtype=np.uint16)},
 )
+# What version 2 of a workload added.
+_left = replace(
+    WORKLOAD.gemms[0].left, kind="gradient", zero_tiles="x.zero_tiles", exponents="x.exponents"
+)
+_gemm = replace(WORKLOAD.gemms[0], left=_left, groups=2, group_axis="k", group_sizes="x.groups")
+WORKLOAD_2 = replace(
+    WORKLOAD,
+    operations=(replace(WORKLOAD.operations[0], gemms=(_gemm,)),),
+    optimizer="AdamW",
+    gradient_error=1e-6,
+    points=(Point(name="step 1", weight=0.5), Point(name="step 2", weight=0.5)),
+    uncounted=("mine.op",),
+    arrays={
+        "x.tiles": np.arange(4, dtype=np.uint16),
+        "x.zero_tiles": np.array([1, 3], dtype=np.uint32),
+        "x.exponents": np.zeros(256, dtype=np.float32),
+        "x.groups": np.array([[1, 0], [0, 1]]),
+    },
+)
+WORKLOADS = {"v1": WORKLOAD}
 DESIGN = Design(
     name="core",
     clock_hz=1e9,
@@ -118,7 +140,7 @@ def write(folder: Path) -> None:
     write_token_set(folder, TOKEN_SET)
     for name in ("workload", "design", "episodes"):
         (folder / name).mkdir()
-    write_workload(folder / "workload", WORKLOAD, {"x.tiles": np.arange(4, dtype=np.uint16)})
+    write_workload(folder / "workload", WORKLOAD_2)
     write_design(folder / "design", DESIGN)
     write_plan(folder / "plan.json", PLAN)
     write_episodes(folder / "episodes", [EPISODE])
@@ -130,8 +152,9 @@ def check(folder: Path) -> None:
     assert list(read_jsonl(folder / "documents.jsonl")) == [DOCUMENT]
     assert [tokens.tolist() for tokens in read_shard(folder / "tokens")] == [[104, 105, 256]]
     assert read_token_set(folder) == TOKEN_SET
-    assert read_workload(folder / "workload") == WORKLOAD
-    assert read_operands(folder / "workload")["x.tiles"].tolist() == [0, 1, 2, 3]
+    workload = read_workload(folder / "workload")
+    assert workload == WORKLOADS.get(folder.name, WORKLOAD_2)
+    assert workload.arrays["x.tiles"].tolist() == [0, 1, 2, 3]
     assert read_design(folder / "design") == DESIGN
     assert read_plan(folder / "plan.json") == PLAN
     (episode,) = read_episodes(folder / "episodes")

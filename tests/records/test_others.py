@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -22,7 +23,6 @@ from zhufeng.records import (
     Tensor,
     Workload,
     read_design,
-    read_operands,
     read_plan,
     read_workload,
     write_design,
@@ -54,6 +54,7 @@ def workload() -> Workload:
         parameters=35,
         gradients="checked",
         operations=(operation,),
+        arrays=arrays(),
     )
 
 
@@ -67,9 +68,9 @@ def arrays() -> dict[str, Any]:
 
 
 def test_a_workload_and_its_bits_read_back(tmp_path: Path) -> None:
-    write_workload(tmp_path, workload(), arrays())
+    write_workload(tmp_path, workload())
     assert read_workload(tmp_path) == workload()
-    read = read_operands(tmp_path)
+    read = read_workload(tmp_path).arrays
     assert read.keys() == arrays().keys()
     for name, array in arrays().items():
         assert read[name].dtype == array.dtype
@@ -77,18 +78,25 @@ def test_a_workload_and_its_bits_read_back(tmp_path: Path) -> None:
     assert workload().flops == 2 * 2 * 3 * 5 * 7
 
 
-def test_a_workload_that_names_absent_arrays_is_not_written(tmp_path: Path) -> None:
+def test_a_workload_that_names_absent_arrays_is_not_made() -> None:
     with pytest.raises(ValueError, match=r"w\.zero"):
-        write_workload(tmp_path, workload(), {k: v for k, v in arrays().items() if k != "w.zero"})
-    assert list(tmp_path.iterdir()) == []
+        replace(workload(), arrays={k: v for k, v in arrays().items() if k != "w.zero"})
+
+
+def test_each_operation_is_a_line(tmp_path: Path) -> None:
+    write_workload(tmp_path, workload())
+    (line,) = [
+        line for line in (tmp_path / "workload.json").read_text().splitlines() if '"mm_0"' in line
+    ]
+    assert json.loads(line)["kind"] == "aten.mm"
 
 
 def test_torn_operands_are_refused(tmp_path: Path) -> None:
-    write_workload(tmp_path, workload(), arrays())
+    write_workload(tmp_path, workload())
     path = tmp_path / "operands.safetensors"
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(InputError, match="cannot be read"):
-        read_operands(tmp_path)
+        read_workload(tmp_path)
 
 
 def design() -> Design:

@@ -72,6 +72,18 @@ def build_app() -> App:
         help="Train a decoder on token shards, or a frozen reference.",
     )
     app.command(
+        "zhufeng.cli.trace:trace",
+        name="trace",
+        group=rooms,
+        help="One step of a model as what it asks of hardware.",
+    )
+    app.command(
+        "zhufeng.cli.workload:app",
+        name="workload",
+        group=rooms,
+        help="Captured steps, looked at together.",
+    )
+    app.command(
         "zhufeng.cli.doctor:doctor",
         name="doctor",
         group="This installation",

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zhufeng.base import InputError, brief, record, write_durable
+from zhufeng.base import InputError, brief, record, shown, write_durable
 from zhufeng.records._forms import Form
 
 Mode = Literal["train", "prefill", "decode"]
 Phase = Literal["forward", "backward", "update"]
-Role = Literal["forward", "input_gradient", "weight_gradient"]
+Role = Literal["forward", "input_gradient", "weight_gradient", "update"]
+"""What a matrix product computes; "update" where an optimizer multiplies matrices (Muon)."""
+TensorKind = Literal["parameter", "state", "input", "activation", "gradient"]
+"""A weight; the optimizer's or the model's own state; data; what follows from data; what
+follows from the loss going back."""
 Arrays = Mapping[str, NDArray[Any]]
+
+# Side of the tiles that bitmaps and samples are made of, and length of a block of elements.
+TILE = 16
 
 
 @record
@@ -24,36 +32,50 @@ class Tensor:
     """An operand or a result."""
 
     name: str
+    """Of what made it: an operation's result or, before the first, a parameter or an input."""
     shape: tuple[int, ...]
     dtype: str
     """As PyTorch names it: ``"bfloat16"``."""
+    kind: TensorKind = "activation"
 
 
 @record
 class Operand:
     """One side of a matrix product, with statistics where it was executed.
 
-    Arrays (bitmaps, histograms, tiles) lie in ``operands.safetensors`` under the names given.
+    The operand is seen as a matrix (batch, rows, k) with the reduction axis last: rows = m on the
+    left, n on the right. Blocks are 16 elements along k, tiles 16 rows by 16 along k; what sticks
+    out at the end counts as it is, without padding. Arrays (bitmaps, histograms, tiles) lie in
+    ``operands.safetensors`` under the names given. Infinities and NaNs enter no range statistics.
     """
 
     tensor: str
+    kind: TensorKind = "activation"
     zeros: float | None = None
-    """Share of exact zeros."""
+    """Share of exact zeros, over all elements."""
     zero_blocks: float | None = None
-    """Share of all-zero blocks of 16 along the reduction axis."""
+    """Share of all-zero blocks, over all blocks."""
     zero_tiles: str | None = None
-    """Array: run lengths of the bitmap of all-zero 16x16 tiles, row-major, first run zero-free."""
+    """Array: run lengths of the complete bitmap of all-zero tiles, the first run zero-free; the
+    bitmap goes over points, groups, batch, rows / 16, k / 16, row-major: see `zero_tile_grids`."""
     exponents: str | None = None
-    """Array: histogram of the elements' exponents."""
+    """Array of 256: share of elements by biased fp32 exponent (0: subnormal), of a sample of the
+    finite ones that are not zero."""
     bits_needed: Mapping[str, float] = field(default_factory=dict)
-    """Error level to mean bits per element of a block of 16."""
+    """Relative error of a block (root of mean square, ``"0.01"``) to the mean width in bits that
+    its shared-exponent form needs to stay within it; of the sampled tiles."""
     tiles: str | None = None
-    """Array: a seeded sample of 16x16 tiles as raw bits, shape (tiles, 16, 16)."""
+    """Array (tiles, 16, 16): a seeded sample of tiles as the elements' raw bits in unsigned
+    integers of their width, zero-padded."""
 
 
 @record
 class Gemm:
-    """A matrix product: (m, k) times (k, n), `batch` times."""
+    """A matrix product: (m, k) times (k, n), `batch` times.
+
+    A grouped product (experts) is one of these whose rows, or whose reduction in a weight
+    gradient, are divided among `groups` products: m, or k, counts all of them together.
+    """
 
     batch: int
     m: int
@@ -62,6 +84,11 @@ class Gemm:
     role: Role
     left: Operand
     right: Operand
+    groups: int = 1
+    group_axis: Literal["m", "k"] = "m"
+    """What is divided among the groups."""
+    group_sizes: str | None = None
+    """Array (points, groups): the length of each group along that axis, as executed."""
 
     @property
     def flops(self) -> int:
@@ -71,7 +98,7 @@ class Gemm:
 
 @record
 class Operation:
-    """One operation of the step, in the order of execution."""
+    """One operation of the step, in the order of execution. Views are not operations."""
 
     name: str
     phase: Phase
@@ -88,8 +115,18 @@ class Operation:
 
 
 @record
-class Workload:
-    """A whole step."""
+class Point:
+    """A moment of the training at which statistics were gathered."""
+
+    name: str
+    """``"step 500"``."""
+    weight: float = 1.0
+    """Its share in joined statistics; all sum to 1."""
+
+
+@record
+class _Table:
+    """What of a workload stands in ``workload.json``."""
 
     model: str
     mode: Mode
@@ -101,52 +138,79 @@ class Workload:
     """Whether they were compared with eager: of this step, of a small model of the same class
     (where this one fits no machine), or not at all (no backward pass)."""
     operations: tuple[Operation, ...]
+    optimizer: str | None = None
+    """Its class, where the step has an update."""
+    gradient_error: float | None = None
+    """The worst parameter's relative error in that check."""
+    points: tuple[Point, ...] = ()
+    """Where statistics come from; none on the meta device."""
+    uncounted: tuple[str, ...] = ()
+    """Kinds of operations of other packages whose flops nobody has said: they count as 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(_Table):
+    """A whole step."""
+
+    arrays: Arrays = field(default_factory=dict, compare=False, repr=False)
+    """Bitmaps, histograms and tiles, by the names that the operands give."""
+
+    def __post_init__(self) -> None:
+        """Refuse names without an array."""
+        if missing := _arrays_named(self) - set(self.arrays):
+            raise ValueError(f"the workload names arrays that are not given: {min(missing)}")
 
     @property
     def flops(self) -> int:
         """Of all operations."""
         return sum(operation.flops for operation in self.operations)
 
+    @property
+    def gemms(self) -> tuple[Gemm, ...]:
+        """All matrix products, in order."""
+        return tuple(gemm for operation in self.operations for gemm in operation.gemms)
 
-WORKLOAD = Form("workload", Workload)
+
+def _as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 only added fields that have defaults."""
+    return fields
+
+
+WORKLOAD = Form("workload", _Table, version=2, upgrades={1: _as_it_was})
 _JSON, _ARRAYS = "workload.json", "operands.safetensors"
 
 
-def write_workload(folder: Path, workload: Workload, arrays: Arrays) -> None:
-    """Write ``workload.json`` and ``operands.safetensors`` into `folder`.
-
-    Raises:
-        ValueError: an operand names an array that is not among `arrays`.
-    """
+def write_workload(folder: Path, workload: Workload) -> None:
+    """Write ``workload.json`` and ``operands.safetensors`` into `folder`."""
     from safetensors.numpy import save  # noqa: PLC0415 (only here)
 
-    missing = _arrays_named(workload) - set(arrays)
-    if missing:
-        raise ValueError(f"the workload names arrays that are not given: {sorted(missing)[:3]}")
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    write_durable(folder / _ARRAYS, data)
-    WORKLOAD.write_json(folder / _JSON, workload)
+    arrays = {name: np.ascontiguousarray(array) for name, array in workload.arrays.items()}
+    write_durable(folder / _ARRAYS, save(arrays))
+    write_durable(folder / _JSON, _line_an_operation(workload))
 
 
 def read_workload(folder: Path) -> Workload:
-    """The workload in `folder`, without its arrays.
+    """The workload in `folder`.
 
     Raises:
-        InputError: there is none, or it is damaged or of a newer version.
+        InputError: there is none, it is damaged or of a newer version, or an array is missing.
     """
-    return WORKLOAD.read_json(folder / _JSON)
+    table = WORKLOAD.read_json(folder / _JSON)
+    arrays = _read_arrays(folder / _ARRAYS)
+    if missing := _arrays_named(table) - set(arrays):
+        raise InputError(
+            f"{folder / _ARRAYS} lacks arrays",
+            expected=f"every array that {_JSON} names",
+            came=f"none called {shown(min(missing))}",
+            do="restore both files from one copy, or capture the workload again",
+        )
+    return Workload(**{f.name: getattr(table, f.name) for f in fields(table)}, arrays=arrays)
 
 
-def read_operands(folder: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of the workload in `folder`.
-
-    Raises:
-        InputError: there are none, or the file is damaged.
-    """
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError  # noqa: PLC0415 (only here)
     from safetensors.numpy import load_file  # noqa: PLC0415
 
-    path = folder / _ARRAYS
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
@@ -158,12 +222,26 @@ def read_operands(folder: Path) -> dict[str, NDArray[Any]]:
         ) from None
 
 
-def _arrays_named(workload: Workload) -> set[str]:
+def _line_an_operation(workload: Workload) -> bytes:
+    """JSON of which a line is an operation: large steps have tens of thousands."""
+    own = {f.name: getattr(workload, f.name) for f in fields(_Table)}
+    table = WORKLOAD.pack(_Table(**own))
+    operations = table.pop("operations")
+    head = json.dumps(table, ensure_ascii=False, indent=1).removesuffix("\n}")
+    separators = (",", ":")
+    rows = [json.dumps(row, ensure_ascii=False, separators=separators) for row in operations]
+    return (head + ',\n "operations": [\n' + ",\n".join(rows) + "\n ]\n}\n").encode()
+
+
+def _arrays_named(workload: _Table) -> set[str]:
     names = {
         name
         for operation in workload.operations
         for gemm in operation.gemms
-        for operand in (gemm.left, gemm.right)
-        for name in (operand.zero_tiles, operand.exponents, operand.tiles)
+        for name in (gemm.group_sizes, *_of(gemm.left), *_of(gemm.right))
     }
     return {name for name in names if name is not None}
+
+
+def _of(operand: Operand) -> tuple[str | None, ...]:
+    return operand.zero_tiles, operand.exponents, operand.tiles

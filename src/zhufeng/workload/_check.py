@@ -1,0 +1,109 @@
+"""Is what was captured the step? Gradients of the recorded graph against eager's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from zhufeng.workload._trace import Step, StepOutput
+
+# Largest relative error of a parameter's gradient, by the type that products are computed in.
+TOLERANCES: Mapping[torch.dtype, float] = {
+    torch.float64: 1e-9,
+    torch.float32: 1e-3,
+    torch.float16: 2e-2,
+    torch.bfloat16: 1e-1,
+}
+# A gradient that is zero in exact arithmetic (a key's bias under softmax) is rounding noise, and
+# has no relative error; against this share of the typical gradient its error is measured then.
+_FLOOR = 1e-3
+
+
+class GradientError(Exception):
+    """The captured graph's gradients are not those of the model."""
+
+
+def eager_gradients(step: Step, seed: int) -> StepOutput:
+    """Loss and gradients as eager computes them, with its own attention kernels."""
+    own = replace(step.function, optimizer=None)
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        torch.manual_seed(seed)
+        if _draws(step):
+            # Fused attention draws its dropout in another order.
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        return own(step.state.clone(), step.function.call.inputs)
+
+
+def worst_error(
+    names: Sequence[str], found: Sequence[Tensor | None], wanted: Sequence[Tensor | None]
+) -> tuple[float, str]:
+    """The largest relative error of a parameter's gradient, and the parameter's name.
+
+    The error is |found - wanted| / |wanted| in the Euclidean norm.
+    """
+    typical = _typical(wanted)
+    errors = []
+    for name, one, other in zip(names, found, wanted, strict=True):
+        if one is None or other is None:
+            errors.append((0.0 if one is other else float("inf"), name))
+            continue
+        norm = max(_norm(other), _FLOOR * typical * other.numel() ** 0.5)
+        difference = _norm(one.double() - other.double())
+        error = difference / norm if difference else 0.0
+        errors.append((error if error == error else float("inf"), name))  # noqa: PLR0124 (NaN)
+    return max(errors, default=(0.0, ""))
+
+
+def check(step: Step, replayed: StepOutput, eager: StepOutput) -> float:
+    """Compare, and return the worst parameter's relative error.
+
+    Raises:
+        GradientError: it is beyond the tolerance; names the worst parameter.
+    """
+    names = list(step.function.trained)
+    error, worst = worst_error(names, replayed.gradients, eager.gradients)
+    tolerance = TOLERANCES[compute_dtype(step)]
+    if error > tolerance:
+        raise GradientError(
+            f"the captured step's gradients are not the model's: the worst is that of '{worst}', "
+            f"off by {error:.2g} of its norm where {tolerance:.0e} is allowed. The loss is "
+            f"{float(replayed.result):.6g}, eager's {float(eager.result):.6g}. An operator or a "
+            "decomposition computes something else than eager does."
+        )
+    return error
+
+
+def compute_dtype(step: Step) -> torch.dtype:
+    """The narrowest floating type of the parameters, or autocast's where that is on."""
+    device = next((p.device.type for p in step.state.parameters), "cpu")
+    types = {p.dtype for p in step.state.parameters if p.is_floating_point()}
+    if torch.is_autocast_enabled(device):
+        types.add(torch.get_autocast_dtype(device))
+    return min(types & set(TOLERANCES), key=lambda t: -TOLERANCES[t], default=torch.float32)
+
+
+def _draws(step: Step) -> bool:
+    return any(
+        isinstance(node.target, OpOverload)
+        and torch.Tag.nondeterministic_seeded in node.target.tags
+        for node in step.graph.nodes
+    )
+
+
+def _typical(gradients: Sequence[Tensor | None]) -> float:
+    """Root of the mean square over all parameters."""
+    there = [g for g in gradients if g is not None]
+    elements = sum(g.numel() for g in there)
+    total = sum(_norm(g) ** 2 for g in there)
+    return float((total / max(elements, 1)) ** 0.5)
+
+
+def _norm(x: Tensor) -> float:
+    return float(torch.linalg.vector_norm(x.double()))

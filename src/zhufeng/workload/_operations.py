@@ -1,0 +1,236 @@
+"""A recorded step as operations: what each reads, writes, computes, and which products it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch._ops import OpOverload
+from torch.fx import Node
+
+from zhufeng.records import Gemm, Operand, Operation, Phase, Role, Tensor
+from zhufeng.workload._nodes import Nodes, base_name, is_view, kind_name
+from zhufeng.workload._products import Product, Side, has_products, products_of
+from zhufeng.workload._recorder import Form, origin_of
+
+Products = Mapping[Node, Sequence[Product]]
+
+# Elementwise and reducing passes over the larger of operand and result that these consist of.
+# Whatever else is elementwise counts 1 a result, whatever reduces 1 an element read.
+_PASSES: Mapping[str, int] = {
+    "_softmax": 5,  # largest, subtract, exp, sum, divide
+    "_safe_softmax": 5,
+    "_log_softmax": 5,
+    "_softmax_backward_data": 4,
+    "_log_softmax_backward_data": 4,
+    "native_layer_norm": 8,  # mean 1, variance 3, normalise 2, scale and shift 2
+    "native_layer_norm_backward": 14,
+    "native_group_norm": 8,
+    "native_group_norm_backward": 14,
+    "native_batch_norm": 8,
+    "_native_batch_norm_legit": 8,
+    "_native_batch_norm_legit_no_training": 4,
+    "native_batch_norm_backward": 14,
+    "cudnn_batch_norm": 8,
+    "cudnn_batch_norm_backward": 14,
+    "cumsum": 1,
+    "embedding_dense_backward": 1,
+    "index_add": 1,
+    "scatter_add": 1,
+    "_index_put_impl_": 1,
+    "avg_pool2d": 1,
+    "max_pool2d_with_indices": 1,
+    "native_dropout": 2,
+    "topk": 1,
+}
+# Elementwise by torch's tags, but only moved or converted.
+_MOVED = frozenset({"clone", "where", "masked_fill", "masked_fill_", "copy_", "_to_copy", "fill"})
+# Operands of which only the chosen rows are read.
+_GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
+# Results are written without reading the operand that they replace.
+_OVERWRITES = frozenset({"fill_", "zero_", "copy_"})
+_NO_TRAFFIC = frozenset({"empty", "new_empty", "empty_like", "new_empty_strided", "empty_strided"})
+# Kinds of ATen whose work is not one pass over its operands, and that are not counted here.
+_HEAVY = ("_fft", "linalg_", "_scaled_dot_product", "_cdist", "rnn", "lstm", "gru", "_trilinear")
+
+
+def find_products(nodes: Nodes) -> Products:
+    """The matrix products of every operation that has some."""
+    found = {node: products_of(node) for node in _computing(nodes)}
+    return {node: products for node, products in found.items() if products}
+
+
+def make_operations(
+    nodes: Nodes, products: Products, gemms: Mapping[Node, Sequence[Gemm]]
+) -> tuple[Operation, ...]:
+    """Every operation of the step in order; views are left out.
+
+    Args:
+        nodes: of the step.
+        products: of `find_products`.
+        gemms: the same as records, with what was seen of their operands.
+    """
+    return tuple(
+        _operation(nodes, node, products.get(node, ()), tuple(gemms.get(node, ())))
+        for node in _computing(nodes)
+    )
+
+
+def plain_gemms(nodes: Nodes, products: Products) -> dict[Node, list[Gemm]]:
+    """The products as records, with nothing known of their operands' values."""
+
+    def operand(side: Side) -> Operand:
+        return Operand(tensor=nodes.names[side.node], kind=nodes.kinds[side.node])
+
+    return {
+        node: [make_gemm(nodes, node, p, (operand(p.left), operand(p.right))) for p in found]
+        for node, found in products.items()
+    }
+
+
+def make_gemm(
+    nodes: Nodes,
+    node: Node,
+    product: Product,
+    operands: tuple[Operand, Operand],
+    group_sizes: str | None = None,
+) -> Gemm:
+    """A product as a record; `operands` are left and right."""
+    return Gemm(
+        batch=product.batch,
+        m=product.m,
+        n=product.n,
+        k=product.k,
+        role=_role(nodes, node, product),
+        left=operands[0],
+        right=operands[1],
+        groups=product.groups,
+        group_axis=product.group_axis,
+        group_sizes=group_sizes,
+    )
+
+
+def uncounted_kinds(nodes: Nodes) -> tuple[str, ...]:
+    """Kinds of operations whose flops nobody has said."""
+    return tuple(sorted({kind_name(node) for node in _computing(nodes) if _is_unknown(node)}))
+
+
+def _computing(nodes: Nodes) -> Iterable[Node]:
+    graph = nodes.step.graph
+    return (node for node in graph.nodes if node.op == "call_function" and not is_view(node))
+
+
+def _is_unknown(node: Node) -> bool:
+    kind, base = kind_name(node), base_name(node)
+    if has_products(kind):
+        return False
+    return not kind.startswith("aten.") or any(heavy in base for heavy in _HEAVY)
+
+
+def _operation(
+    nodes: Nodes, node: Node, products: Sequence[Product], gemms: tuple[Gemm, ...]
+) -> Operation:
+    origin = origin_of(node)
+    operands = _operands(nodes, node)
+    results = tuple(
+        _tensor(nodes, node, form, i if len(origin.forms) > 1 else None)
+        for i, form in enumerate(origin.forms)
+        if form is not None
+    )
+    return Operation(
+        name=node.name,
+        phase=origin.phase,
+        module=nodes.owners.get(node, origin.path),
+        kind=kind_name(node),
+        operands=operands,
+        results=results,
+        flops=sum(p.flops for p in products) if products else _flops(node),
+        bytes=_bytes(node),
+        gemms=gemms,
+    )
+
+
+def _operands(nodes: Nodes, node: Node) -> tuple[Tensor, ...]:
+    return tuple(
+        _tensor(nodes, one, form, None)
+        for one in node.all_input_nodes
+        if (form := origin_of(one).forms[0]) is not None
+    )
+
+
+def _tensor(nodes: Nodes, node: Node, form: Form, part: int | None) -> Tensor:
+    name = nodes.names[node] if part is None else f"{nodes.names[node]}.{part}"
+    dtype = str(form.dtype).removeprefix("torch.")
+    return Tensor(name=name, shape=form.shape, dtype=dtype, kind=nodes.kinds[node])
+
+
+def _role(nodes: Nodes, node: Node, product: Product) -> Role:
+    """What a product computes.
+
+    A backward product without a gradient among its operands is forward work done again
+    (activation recomputation). One with a weight carries the gradient on to the activations.
+    Else it is a weight's gradient if there was a weight in the forward product that it belongs
+    to; where that is unknown (an operator of someone's own), if that is what becomes of it.
+    """
+    phase: Phase = origin_of(node).phase
+    if phase != "backward":
+        return "forward" if phase == "forward" else "update"
+    if "gradient" not in {nodes.kinds[side.node] for side in (product.left, product.right)}:
+        return "forward"
+    if _has_weight(nodes, product):
+        return "input_gradient"
+    # An operation of several products (convolution) gives the weight's gradient in one of them.
+    if len(products_of(node)) > 1:
+        return "weight_gradient"
+    forward = [p for one in nodes.forward.get(origin_of(node).number, ()) for p in products_of(one)]
+    of_weight = any(_has_weight(nodes, p) for p in forward)
+    found = of_weight if forward else node in nodes.weight_gradients
+    return "weight_gradient" if found else "input_gradient"
+
+
+def _has_weight(nodes: Nodes, product: Product) -> bool:
+    kinds = {nodes.kinds[product.left.node], nodes.kinds[product.right.node]}
+    return bool(kinds & {"parameter", "state"})
+
+
+def _flops(node: Node) -> int:
+    base = base_name(node)
+    read = max((_elements(form) for form in _forms(node.all_input_nodes)), default=0)
+    written = max((_elements(form) for form in origin_of(node).forms if form), default=0)
+    if base in _PASSES:
+        return _PASSES[base] * max(read, written)
+    assert isinstance(node.target, OpOverload)
+    if base in _MOVED:
+        return 0
+    if torch.Tag.pointwise in node.target.tags:
+        return written
+    return read if torch.Tag.reduction in node.target.tags else 0
+
+
+def _bytes(node: Node) -> int:
+    """Each operand read once and each result written once."""
+    base = base_name(node)
+    if base in _NO_TRAFFIC:
+        return 0
+    written = sum(_size(form) for form in origin_of(node).forms if form)
+    read = [_size(form) for form in _forms(node.all_input_nodes)]
+    if base in _OVERWRITES and node.all_input_nodes:
+        read = read[1:]
+    if base in _GATHERS and read:
+        read[0] = min(read[0], written)
+    return written + sum(read)
+
+
+def _forms(nodes: Iterable[Node]) -> list[Form]:
+    return [form for node in nodes if (form := origin_of(node).forms[0]) is not None]
+
+
+def _elements(form: Form) -> int:
+    return math.prod(form.shape)
+
+
+def _size(form: Form) -> int:
+    """Bytes of the distinct elements: what is only repeated (stride 0) lies there once."""
+    distinct = (n for n, stride in zip(form.shape, form.strides, strict=True) if stride)
+    return math.prod(distinct) * form.dtype.itemsize

@@ -1,0 +1,187 @@
+"""What `zhufeng trace` is given: a Hugging Face config, a decoder's, or a function of one's own."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from zhufeng.base import InputError, brief, derive_seed, needs_extra, read_json, shown
+from zhufeng.models import DECODER, Decoder, initialise, read_weights
+from zhufeng.workload._batches import Extent, drawn_batch, small_extent
+from zhufeng.workload._calls import Batch
+from zhufeng.workload._shrink import shrunk_decoder, shrunk_hugging_face
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and what it is called with."""
+
+    name: str
+    model: nn.Module
+    batch: Batch
+    small: Callable[[], Subject] | None = None
+    """The same class at a size that fits any machine, with data."""
+
+
+def subject_of_config(path: Path, weights: Sequence[Path], extent: Extent) -> Subject:
+    """The model that a ``config.json`` describes: Hugging Face's, or a decoder of `models`.
+
+    Args:
+        path: the file.
+        weights: its safetensors files; drawn at random without.
+        extent: of the batch.
+
+    Raises:
+        InputError: it describes no model that is known.
+    """
+    table = read_json(path)
+    if isinstance(table, dict) and table.get("record") == DECODER.name:
+        return _decoder_subject(DECODER.unpack(table, str(path)), weights, extent, path)
+    return _hugging_face(table, path, weights, extent)
+
+
+def subject_of_function(name: str, code: Path | None, extent: Extent) -> Subject:
+    """The model that a function returns, alone or with a batch: ``(model, batch)``.
+
+    A model alone must be a Hugging Face one or a `Decoder`, for which tokens are drawn. If the
+    function takes an argument `small`, it is called with True for the check that goes with a
+    capture on the meta device.
+
+    Args:
+        name: ``"package.module:function"``; with `code`, the function alone will do.
+        code: the Python file.
+        extent: of the batch.
+
+    Raises:
+        InputError: there is no such function, or it returns something else.
+    """
+    function = _function(name, code)
+
+    def make(meta: bool, **arguments: Any) -> Subject:
+        torch.manual_seed(derive_seed(extent.seed, "weights"))
+        with torch.device("meta") if meta else nullcontext():
+            made = function(**arguments)
+        model, batch = made if isinstance(made, tuple) else (made, None)
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"{shown(name)} returns no model",
+                expected="a torch.nn.Module, or (module, batch)",
+                came=f"a {type(model).__name__}",
+                do="return the module, or the module and its batch",
+            )
+        if batch is None:
+            batch = drawn_batch(model, extent, meta=meta)
+        label = name.rpartition(":")[2]
+        return Subject(label, model, batch)
+
+    subject = make(extent.meta)
+    if "small" not in inspect.signature(function).parameters:
+        return subject
+    return Subject(subject.name, subject.model, subject.batch, lambda: make(False, small=True))
+
+
+def _function(name: str, code: Path | None) -> Callable[..., Any]:
+    module_name, _, attribute = name.rpartition(":")
+    try:
+        module = _module_of_file(code) if code else importlib.import_module(module_name)
+        found = getattr(module, attribute)
+    except Exception as error:
+        raise InputError(
+            f"{shown(name)} cannot be found",
+            expected="a function package.module:function, or one of a Python file",
+            came=f"{type(error).__name__}: {error}",
+            do="check the name, and that its package is installed",
+        ) from error
+    if not callable(found):
+        raise InputError(
+            f"{shown(name)} is not a function",
+            expected="a function that returns a torch.nn.Module",
+            came=f"a {type(found).__name__}",
+            do="name a function",
+        )
+    function: Callable[..., Any] = found
+    return function
+
+
+def _module_of_file(path: Path) -> Any:
+    spec = util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path.name} is no Python file")
+    module = util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where pickles and dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def _decoder_subject(config: Any, weights: Sequence[Path], extent: Extent, path: Path) -> Subject:
+    with torch.device("meta") if extent.meta else nullcontext():
+        model = Decoder(config)
+    if not extent.meta:
+        initialise(model, extent.seed)
+        for file in weights:
+            read_weights(file, model)
+
+    def small() -> Subject:
+        return _decoder_subject(shrunk_decoder(config), (), small_extent(extent), path)
+
+    return Subject(_name(path), model, drawn_batch(model, extent, meta=extent.meta), small)
+
+
+def _hugging_face(table: Any, path: Path, weights: Sequence[Path], extent: Extent) -> Subject:
+    with needs_extra("train"):
+        from transformers import AutoConfig  # noqa: PLC0415 (slow to import)
+    try:
+        kind = table["model_type"]
+        config = AutoConfig.for_model(**{**table, "model_type": kind})
+        model = _build(config, weights, extent)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path} does not describe a model that can be built",
+            expected="the config.json of a Hugging Face model (with its 'model_type'), or of a "
+            "decoder of Zhufeng's",
+            came=f"{type(error).__name__}: {brief(error)}",
+            do="check the file, and that the installed transformers knows the model",
+        ) from error
+
+    def small() -> Subject:
+        tiny = _build(shrunk_hugging_face(config), (), small_extent(extent))
+        return Subject(_name(path), tiny, drawn_batch(tiny, small_extent(extent), meta=False))
+
+    return Subject(_name(path), model, drawn_batch(model, extent, meta=extent.meta), small)
+
+
+def _build(config: Any, weights: Sequence[Path], extent: Extent) -> nn.Module:
+    import transformers  # noqa: PLC0415 (slow to import)
+
+    named = [getattr(transformers, n, None) for n in getattr(config, "architectures", None) or ()]
+    known = [one for one in named if one is not None]
+    if weights:
+        auto = known[0] if known else transformers.AutoModelForCausalLM
+        tensors = {name: t for file in weights for name, t in load_file(file).items()}
+        # Without a folder, but with what it would have read.
+        load: Any = auto.from_pretrained
+        loaded: nn.Module = load(None, config=config, state_dict=tensors, dtype=torch.float32)
+        return loaded.train(extent.mode == "train")
+    torch.manual_seed(derive_seed(extent.seed, "weights"))
+    with torch.device("meta") if extent.meta else nullcontext():
+        auto = transformers.AutoModelForCausalLM
+        made: nn.Module = known[0](config) if known else auto.from_config(config)
+    return made.float().train(extent.mode == "train")
+
+
+def _name(path: Path) -> str:
+    """``llama-3-8b`` for both ``llama-3-8b/config.json`` and ``llama-3-8b.json``."""
+    return path.resolve().parent.name if path.name == "config.json" else path.stem
