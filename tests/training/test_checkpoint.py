@@ -19,6 +19,7 @@ from zhufeng.training import (
     Trained,
     _checkpoint,
     _loop,
+    learning_rate,
     make_optimizer,
     read_checkpoint,
     train,
@@ -41,7 +42,7 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         task, schedule = token_task(tmp_path / "shards", configured(**{**KEYS, **keys}))
         folder = tmp_path / name
         folder.mkdir()
-        real = _loop.learning_rate
+        real = learning_rate
 
         def stop(schedule: Schedule, step: int) -> float:
             if step == before:

@@ -14,9 +14,10 @@ from zhufeng.training._config import DEFAULTS, SHARD_FILES, Schedule, TrainConfi
 if TYPE_CHECKING:
     from zhufeng.training._checkpoint import Trained, read_checkpoint, write_checkpoint
     from zhufeng.training._evaluate import Evaluation, evaluate
-    from zhufeng.training._loop import learning_rate, make_optimizer, train
+    from zhufeng.training._loop import train
     from zhufeng.training._metrics import read_metrics
     from zhufeng.training._open import open_task
+    from zhufeng.training._optimizer import learning_rate, make_optimizer
     from zhufeng.training._section import training_section
     from zhufeng.training._stream import TokenStream, WindowOrder
     from zhufeng.training._task import ReferenceTask, Task, TokenTask
@@ -32,8 +33,8 @@ __getattr__ = lazy_names(
         "Trained": "_checkpoint",
         "WindowOrder": "_stream",
         "evaluate": "_evaluate",
-        "learning_rate": "_loop",
-        "make_optimizer": "_loop",
+        "learning_rate": "_optimizer",
+        "make_optimizer": "_optimizer",
         "open_task": "_open",
         "read_checkpoint": "_checkpoint",
         "read_metrics": "_metrics",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from zhufeng.base import InputError, derive_seed, sync_folder, track
@@ -27,8 +23,10 @@ from zhufeng.training._artifact import (
 )
 from zhufeng.training._checkpoint import Trained, read_checkpoint, write_checkpoint
 from zhufeng.training._config import Schedule
+from zhufeng.training._device import autocast, check_device, reproducible
 from zhufeng.training._evaluate import Evaluation, evaluate
 from zhufeng.training._metrics import Metrics, read_metrics
+from zhufeng.training._optimizer import learning_rate, make_optimizer
 from zhufeng.training._task import Task
 
 
@@ -47,43 +45,16 @@ def train(task: Task, schedule: Schedule, folder: Path, seed: int) -> TrainSumma
     Raises:
         InputError: the loss is no longer finite, or there is no such device.
     """
-    _check_device(schedule)
+    check_device(schedule)
     done = folder / SUMMARY_FILE
     if not done.exists():
-        with _reproducible(schedule):
+        with reproducible(schedule):
             summary = _Loop(task, schedule, folder, seed).run()
         SUMMARY.write_json(done, summary)
     # What it says stands; a kill from here on costs nothing.
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     sync_folder(folder)
     return SUMMARY.read_json(done)
-
-
-def learning_rate(schedule: Schedule, step: int) -> float:
-    """Of a step, counted from 0: a linear rise to the peak, then half a cosine."""
-    if step < schedule.warmup:
-        return schedule.learning_rate * (step + 1) / schedule.warmup
-    past = (step - schedule.warmup) / (schedule.steps - schedule.warmup)
-    fall = 0.5 * (1 + math.cos(math.pi * past))
-    return schedule.learning_rate * (schedule.final_share + (1 - schedule.final_share) * fall)
-
-
-def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
-    """AdamW that decays matrices alone; fused, which computes element by element."""
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": matrices},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=schedule.learning_rate,
-        betas=(schedule.beta1, schedule.beta2),
-        eps=schedule.epsilon,
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
 
 
 @dataclass
@@ -195,41 +166,6 @@ class _Loop:
             loss=losses[-1] or 0.0,
             held_out_loss=last.get("held_out_loss"),
             bits_per_byte=last.get("bits_per_byte"),
-        )
-
-
-def autocast(schedule: Schedule) -> torch.autocast:
-    """The precision of the schedule's forward passes."""
-    return torch.autocast(schedule.device, torch.bfloat16, enabled=schedule.precision == "bf16")
-
-
-@contextmanager
-def _reproducible(schedule: Schedule) -> Iterator[None]:
-    """As many threads as the schedule says, and on CUDA only kernels that repeat their bits.
-
-    The state of the process is put back afterwards.
-    """
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(schedule.threads)
-    with torch.random.fork_rng():
-        try:
-            if schedule.device == "cuda":
-                # cuBLAS repeats its sums only with a workspace of a fixed size.
-                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-                torch.use_deterministic_algorithms(True)
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(strict)
-
-
-def _check_device(schedule: Schedule) -> None:
-    if schedule.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            '[train] device = "cuda" is not there',
-            expected="a CUDA device and a build of torch for it",
-            came=f"torch {torch.__version__}, which finds none",
-            do='write device = "cpu", or install torch for CUDA (README, "Which torch?")',
         )
 
 
