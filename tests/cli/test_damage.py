@@ -187,7 +187,7 @@ def damaged_command(draw: st.DrawFn) -> list[str]:  # noqa: PLR0911 (likewise)
     kind = draw(st.integers(0, 6))
     if kind == 0:  # no such command
         name = draw(st.from_regex(r"\A[a-z]{1,10}\Z"))
-        known = {"run", "status", "report", "demo", "corpus", "doctor"}
+        known = {"run", "status", "report", "demo", "corpus", "train", "doctor"}
         return [name if name not in known else name + "x", *good[1:]]
     if kind == 1:  # no such flag
         return [*good, draw(strange_flag)]

@@ -71,4 +71,6 @@ def test_a_plugin_that_does_not_load_is_named_by_doctor(tmp_path: Path) -> None:
     (finding,) = json.loads(done.stdout)["findings"]
     assert finding.startswith("the stage 'broken' of the package broken-plugin cannot be loaded")
     assert finding.endswith("do: reinstall or uninstall broken-plugin")
-    assert zhufeng(tmp_path, "demo", "-o", tmp_path / "run").returncode == 0
+    texts = ROOT / "src/zhufeng/route/demo/texts"
+    done = zhufeng(tmp_path, "corpus", "build", texts, "-o", tmp_path / "run")
+    assert done.returncode == 0
