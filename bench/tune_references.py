@@ -53,13 +53,13 @@ def _grid(
     return [Run(n, rate, seed, share) for n in names for seed in range(seeds) for rate in rates]
 
 
-# By factors of 2. The bases' rates are the small ones' divided by how much wider they are; the
-# one sweep of a base is there to check that.
+# By factors of 2. A base's rate is the small one's divided by the square root of how much wider
+# the base is, rounded down to the grid; the one sweep of a base is there to check that.
 SWEEPS = [
     *_grid(("mlp-small",), (1e-3, 2e-3, 4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("gpt-gelu-small", "gpt-relu2-small"), (4e-3, 8e-3, 16e-3), 0.25),
     *_grid(("cnn-small",), (4e-3, 8e-3, 16e-3), 0.25),
-    *_grid(("mlp-base",), (5e-4, 1e-3, 2e-3), 0.25, seeds=1),
+    *_grid(("mlp-base",), (5e-4, 1e-3, 2e-3, 4e-3), 0.25, seeds=1),
 ]
 
 

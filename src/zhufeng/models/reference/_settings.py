@@ -195,6 +195,6 @@ REFERENCES: Mapping[str, Settings] = MappingProxyType(
         "cnn-small": _cnn(base=False, learning_rate=8e-3),
         "cnn-base": _cnn(base=True, learning_rate=4e-3),
         "mlp-small": _mlp(base=False, learning_rate=4e-3),
-        "mlp-base": _mlp(base=True, learning_rate=1e-3),
+        "mlp-base": _mlp(base=True, learning_rate=2e-3),
     }
 )
