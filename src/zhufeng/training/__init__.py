@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zhufeng.training._metrics import read_metrics
     from zhufeng.training._open import open_task
     from zhufeng.training._optimizer import learning_rate, make_optimizer
+    from zhufeng.training._points import TrainingPoint, read_model, read_points
     from zhufeng.training._section import training_section
     from zhufeng.training._stream import TokenStream, WindowOrder
     from zhufeng.training._task import ReferenceTask, Task, TokenTask
@@ -31,6 +32,7 @@ __getattr__ = lazy_names(
         "TokenStream": "_stream",
         "TokenTask": "_task",
         "Trained": "_checkpoint",
+        "TrainingPoint": "_points",
         "WindowOrder": "_stream",
         "evaluate": "_evaluate",
         "learning_rate": "_optimizer",
@@ -38,6 +40,8 @@ __getattr__ = lazy_names(
         "open_task": "_open",
         "read_checkpoint": "_checkpoint",
         "read_metrics": "_metrics",
+        "read_model": "_points",
+        "read_points": "_points",
         "train": "_loop",
         "training_section": "_section",
         "write_checkpoint": "_checkpoint",
@@ -60,6 +64,7 @@ __all__ = [
     "TrainConfig",
     "TrainSummary",
     "Trained",
+    "TrainingPoint",
     "WindowOrder",
     "evaluate",
     "learning_rate",
@@ -67,6 +72,8 @@ __all__ = [
     "open_task",
     "read_checkpoint",
     "read_metrics",
+    "read_model",
+    "read_points",
     "step_name",
     "train",
     "training_section",

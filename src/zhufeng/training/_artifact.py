@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zhufeng.base import record
 from zhufeng.records import Form
+from zhufeng.training._config import Precision
 
 # A TokenSet whose tokens are bytes of UTF-8 says so by this name of its tokenizer.
 BYTES = "bytes"
@@ -50,6 +51,8 @@ class TrainSummary:
     """In nats a target; None where nothing is held out."""
     bits_per_byte: float | None
     """Of the held-out text; None where it is no text, or of unknown size."""
+    precision: Precision
+    """In which it was computed."""
 
 
 SUMMARY = Form("training", TrainSummary)

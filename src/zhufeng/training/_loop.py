@@ -27,6 +27,7 @@ from zhufeng.training._device import autocast, check_device, reproducible
 from zhufeng.training._evaluate import Evaluation, evaluate
 from zhufeng.training._metrics import Metrics, read_metrics
 from zhufeng.training._optimizer import learning_rate, make_optimizer
+from zhufeng.training._points import write_point
 from zhufeng.training._task import Task
 
 
@@ -77,7 +78,7 @@ class _Loop:
                 self._step(step)
                 self._look(step + 1)
             self.metrics.sync()
-        self._save(self.folder / MODEL)
+        self._save(self.folder / MODEL, self.schedule.steps)
         return self._summary()
 
     def _resume(self) -> int | None:
@@ -139,7 +140,7 @@ class _Loop:
                 line = {"held_out_loss": found.loss, "bits_per_byte": found.bits_per_byte}
                 self.metrics.add({"step": step, **line})
         if step in self.schedule.kept_steps:
-            self._save(self.folder / POINTS / step_name(step))
+            self._save(self.folder / POINTS / step_name(step), step)
         if step and (step % self.schedule.checkpoint_every == 0 or last):
             self.metrics.sync()
             trained = Trained(self.model, self.optimizer)
@@ -150,9 +151,8 @@ class _Loop:
         with autocast(self.schedule):
             return evaluate(self.model, self.task, self.schedule.device)
 
-    def _save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.task.save(folder, self.model)
+    def _save(self, folder: Path, step: int) -> None:
+        write_point(folder, self.task, self.model, self.task.batch(step, 0))
 
     def _summary(self) -> TrainSummary:
         lines = read_metrics(self.folder)
@@ -164,6 +164,7 @@ class _Loop:
             steps=self.schedule.steps,
             targets=self.targets,
             loss=losses[-1] or 0.0,
+            precision=self.schedule.precision,
             held_out_loss=last.get("held_out_loss"),
             bits_per_byte=last.get("bits_per_byte"),
         )

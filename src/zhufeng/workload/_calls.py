@@ -117,7 +117,8 @@ def _decode(model: nn.Module, batch: Batch) -> Call:
         count, capacity = tokens.shape[0], tokens.shape[1] + 1
         cache = KvCache.empty(model.config, count, capacity, model.embedding.weight)
         if tokens.device.type != "meta":
-            model(tokens, cache=cache)
+            with torch.no_grad():
+                model(tokens, cache=cache)
         layers, length = model.config.layers, tokens.shape[1]
 
         def run(call: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:

@@ -9,9 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from zhufeng.workload._trace import Step, StepOutput
+from zhufeng.workload._trace import Step, StepOutput, plain_attention
 
 # Largest relative error of a parameter's gradient, by the type that products are computed in.
 TOLERANCES: Mapping[torch.dtype, float] = {
@@ -29,15 +28,14 @@ class GradientError(Exception):
     """The captured graph's gradients are not those of the model."""
 
 
-def eager_gradients(step: Step, seed: int) -> StepOutput:
-    """Loss and gradients as eager computes them, with its own attention kernels."""
+def eager_gradients(step: Step, seed: int, *, fused: bool) -> StepOutput:
+    """Loss and gradients as eager computes them, with its fused attention or with its plain."""
     own = replace(step.function, optimizer=None)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(seed)
-        if _draws(step):
-            # Fused attention draws its dropout in another order.
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if not fused:
+            stack.enter_context(plain_attention())
         return own(step.state.clone(), step.function.call.inputs)
 
 
@@ -61,16 +59,24 @@ def worst_error(
     return max(errors, default=(0.0, ""))
 
 
-def check(step: Step, replayed: StepOutput, eager: StepOutput) -> float:
-    """Compare, and return the worst parameter's relative error.
+def check(step: Step, replayed: StepOutput, seed: int) -> float:
+    """Compare with eager, and return the worst parameter's relative error.
+
+    Fused attention, which eager would use, rounds differently and draws its dropout in another
+    order. Where that leads further than the tolerance (an expert's router that decides otherwise
+    on a last bit), eager is judged by with the plain attention that is captured.
 
     Raises:
         GradientError: it is beyond the tolerance; names the worst parameter.
     """
     names = list(step.function.trained)
-    error, worst = worst_error(names, replayed.gradients, eager.gradients)
     tolerance = TOLERANCES[compute_dtype(step)]
-    if error > tolerance:
+    for fused in (False,) if _draws(step) else (True, False):
+        eager = eager_gradients(step, seed, fused=fused)
+        error, worst = worst_error(names, replayed.gradients, eager.gradients)
+        if error <= tolerance:
+            break
+    else:
         raise GradientError(
             f"the captured step's gradients are not the model's: the worst is that of '{worst}', "
             f"off by {error:.2g} of its norm where {tolerance:.0e} is allowed. The loss is "

@@ -75,7 +75,8 @@ class Recorder(TorchDispatchMode):
     def inputs(self, tensors: Iterable[Tensor]) -> None:
         """Make each of these tensors an input of the graph, in this order."""
         for index, tensor in enumerate(tensors):
-            self._stand(self.graph.placeholder(f"input_{index}"), tensor)
+            node = self.graph.placeholder(f"input_{index}")
+            self._stand(node, tensor, given=True)
 
     def finish(self, outputs: Any) -> None:
         """End the graph with these tensors (in any nest of containers)."""
@@ -121,9 +122,11 @@ class Recorder(TorchDispatchMode):
                 item = self.graph.create_node("call_function", operator.getitem, (node, index))
                 self._stand(item, part)
 
-    def _stand(self, node: Node, tensor: Tensor) -> None:
+    def _stand(self, node: Node, tensor: Tensor, *, given: bool = False) -> None:
         node.meta[_META] = self._origin((Form.of(tensor),))
-        setattr(tensor, _NODE, (self, node))
+        # A tensor that is given twice (tokens that are their own labels) is the first.
+        if not (given and self._known(tensor) is not None):
+            setattr(tensor, _NODE, (self, node))
 
     def _origin(self, forms: tuple[Form | None, ...]) -> Origin:
         number = self.number
@@ -135,8 +138,12 @@ class Recorder(TorchDispatchMode):
         """The node that stands for a tensor; anything else is itself."""
         if not isinstance(value, Tensor):
             return value
-        recorder, node = getattr(value, _NODE, (None, None))
-        return node if recorder is self else self._constant(value)
+        node = self._known(value)
+        return self._constant(value) if node is None else node
+
+    def _known(self, tensor: Tensor) -> Node | None:
+        recorder, node = getattr(tensor, _NODE, (None, None))
+        return node if recorder is self else None
 
     def _constant(self, tensor: Tensor) -> Node:
         """A tensor that came from outside: a constant of the model."""

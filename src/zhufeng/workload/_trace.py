@@ -205,7 +205,7 @@ def _record(
 
     def record(recorder: Recorder, given: list[Tensor]) -> _pytree.TreeSpec:
         recorder.inputs(given)
-        with sdpa_kernel(SDPBackend.MATH), _without_onednn(), recorder:
+        with plain_attention(), _without_onednn(), recorder:
             own, inputs = _pytree.tree_unflatten(given, structure)
             output = function(own, inputs, Scope(recorder))
         outputs, nested = _pytree.tree_flatten(output)
@@ -215,7 +215,8 @@ def _record(
     recorder = Recorder(decompositions)
     try:
         with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            nested = record(recorder, [_without_data(fake, tensor) for tensor in flat])
+            blank = {id(tensor): _without_data(fake, tensor) for tensor in flat}
+            nested = record(recorder, [blank[id(tensor)] for tensor in flat])
     except (DataDependentOutputException, DynamicOutputShapeException):
         # The model looks at its data to choose its way: the way of this batch is taken.
         recorder = Recorder(decompositions)
@@ -233,6 +234,22 @@ def _without_data(fake: FakeTensorMode, tensor: Tensor) -> Tensor:
     if tensor.device.type == "meta":
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
     return fake.from_tensor(tensor)
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Have torch do attention in products that can be seen, in the type that it is given.
+
+    By itself its plain attention would multiply in fp32 what fused attention multiplies in
+    bfloat16.
+    """
+    narrow = torch._C._get_math_sdp_allow_fp16_bf16_reduction()
+    torch._C._set_math_sdp_allow_fp16_bf16_reduction(True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch._C._set_math_sdp_allow_fp16_bf16_reduction(narrow)
 
 
 @contextmanager
