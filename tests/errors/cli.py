@@ -12,6 +12,7 @@ from zhufeng.base import InputError
 from zhufeng.cli import _main
 from zhufeng.cli.demo import demo
 from zhufeng.cli.run import split_setting
+from zhufeng.cli.trace import trace
 
 Patch = pytest.MonkeyPatch
 
@@ -67,3 +68,13 @@ def disk_full(_: Path, patch: Patch) -> None:
 
     patch.setattr(_main, "build_app", full)
     refused(patch, ["demo"])
+
+
+@case(
+    "there is no module nowhere",
+    "package.module:function, or a path of a config.json or of its folder",
+    "nowhere:make",
+    "check the name; a module is looked for where Python looks, PYTHONPATH among it",
+)
+def trace_of_no_module(tmp: Path, _: Patch) -> None:
+    trace("nowhere:make", output=tmp / "run")

@@ -15,13 +15,13 @@ from types import FrameType
 import pytest
 
 import zhufeng
-from tests.errors import base, cli, corpus, models, records, route, training
+from tests.errors import base, cli, corpus, models, records, route, training, workload
 from tests.errors.case import CASES, Case
 from zhufeng.base import InputError
 
-ROOMS = (base, cli, corpus, models, records, route, training)
+ROOMS = (base, cli, corpus, models, records, route, training, workload)
 SOURCE = Path(zhufeng.__file__).parent
-BUILDERS = {"InputError", "MissingExtraError", "unknown_key"}
+BUILDERS = {"GradientError", "InputError", "MissingExtraError", "unknown_key"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

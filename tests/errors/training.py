@@ -11,8 +11,16 @@ import torch
 from tests.errors.case import case
 from tests.training.tasks import TINY, configured, token_task, write_shards
 from zhufeng.base import parse, to_json
+from zhufeng.models import Decoder, write_decoder
 from zhufeng.records import TokenSet, write_token_set
-from zhufeng.training import TrainConfig, open_task, train
+from zhufeng.training import (
+    SUMMARY,
+    TrainConfig,
+    TrainSummary,
+    open_task,
+    read_points,
+    train,
+)
 
 Patch = pytest.MonkeyPatch
 
@@ -198,3 +206,26 @@ def no_cuda(tmp: Path, patch: Patch) -> None:
 def divergence(tmp: Path, _: Patch) -> None:
     task, schedule = token_task(tmp / "s", configured(learning_rate=1e38, warmup=0))
     train(task, schedule, tmp, 0)
+
+
+@case(
+    "TMP/model/batch.safetensors cannot be read",
+    "a batch of inputs and targets, as safetensors",
+    "*header*",
+    "make the training again, or restore the file from a copy",
+)
+def a_torn_batch(tmp: Path, _: Patch) -> None:
+    (tmp / "model").mkdir()
+    write_decoder(tmp / "model", Decoder(TINY))
+    (tmp / "model" / "batch.safetensors").write_bytes(b"torn")
+    summary = TrainSummary(
+        parameters=1,
+        steps=1,
+        targets=1,
+        loss=0.0,
+        held_out_loss=None,
+        bits_per_byte=None,
+        precision="fp32",
+    )
+    SUMMARY.write_json(tmp / "training.json", summary)
+    read_points(tmp)

@@ -33,6 +33,7 @@ from zhufeng.report import (
     lines,
     plot,
     render,
+    si,
 )
 
 ATTACKS = [
@@ -250,3 +251,11 @@ def test_the_users_matplotlibrc_changes_nothing() -> None:
     with mpl.rc_context({"lines.linewidth": 9.0, "axes.titlesize": 3.0, "font.size": 30.0}):
         assert draw() == expected
         assert mpl.rcParams["lines.linewidth"] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0, "0"), (999.4, "999"), (1000, "1 k"), (4.368e8, "437 M"), (999_600, "1 M"), (2e21, "2 Z")],
+)
+def test_large_numbers_have_prefixes(value: float, told: str) -> None:
+    assert si(value) == told

@@ -96,7 +96,8 @@ class RandomGraph(nn.Module):
             return TWO[kind](x, other)
         layer = self.layers[str(place)]
         if isinstance(layer, nn.ParameterList):
-            return x + layer[0]
+            shifted: Tensor = x + layer[0]
+            return shifted
         out: Tensor = layer(x.mT).mT if kind == "conv" else layer(x)
         return out
 

@@ -1,6 +1,6 @@
 """The one HTML page of a run, its plots, and the one trace writer."""
 
-from zhufeng.report._page import Page, PagePart, Step, StepState, format_cell, render
+from zhufeng.report._page import Page, PagePart, Step, StepState, format_cell, render, si
 from zhufeng.report._perfetto import Trace, Track
 from zhufeng.report._plots import COLOURS, bars, lines, plot
 from zhufeng.report._section import (
@@ -42,5 +42,6 @@ __all__ = [
     "plot",
     "read_section",
     "render",
+    "si",
     "write_section",
 ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from zhufeng.report._section import Cell, Section
+
+# SI, from a thousand on.
+_PREFIXES = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 
 StepState = Literal["done", "stale", "absent", "not built yet"]
 
@@ -62,6 +66,17 @@ def render(page: Page) -> bytes:
     environment.filters["cell"] = format_cell
     environment.tests["numeric"] = _is_numeric
     return environment.get_template("page.html.j2").render(page=page).encode()
+
+
+def si(value: float) -> str:
+    """A number of three digits with the prefix of its size: ``"437 M"`` for 4.37e8.
+
+    From a thousand to below 10^27; smaller and larger ones as they are.
+    """
+    if not 1e3 <= value < 1e27:  # noqa: PLR2004 (kilo and above yotta)
+        return f"{value:.3g}"
+    power = min(int(math.log10(value * 1.0005) // 3), len(_PREFIXES))
+    return f"{value / 1e3**power:.3g} {_PREFIXES[power - 1]}"
 
 
 def format_cell(value: Cell) -> str:

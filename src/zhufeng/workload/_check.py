@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from zhufeng.base import InputError, shown
 from zhufeng.workload._trace import Step, StepOutput, plain_attention
 
 # Largest relative error of a parameter's gradient, by the type that products are computed in.
@@ -24,7 +25,7 @@ TOLERANCES: Mapping[torch.dtype, float] = {
 _FLOOR = 1e-3
 
 
-class GradientError(Exception):
+class GradientError(InputError):
     """The captured graph's gradients are not those of the model."""
 
 
@@ -78,10 +79,12 @@ def check(step: Step, replayed: StepOutput, seed: int) -> float:
             break
     else:
         raise GradientError(
-            f"the captured step's gradients are not the model's: the worst is that of '{worst}', "
-            f"off by {error:.2g} of its norm where {tolerance:.0e} is allowed. The loss is "
-            f"{float(replayed.result):.6g}, eager's {float(eager.result):.6g}. An operator or a "
-            "decomposition computes something else than eager does."
+            f"the captured step of {type(step.function.model).__name__} is not the model's",
+            expected=f"gradients as eager's, to {tolerance:.0e} of each one's norm",
+            came=f"'{shown(worst)}' off by {error:.2g}, the worst; loss "
+            f"{float(replayed.result):.6g}, eager's {float(eager.result):.6g}",
+            do="look for an operator or a decomposition that computes something else than eager "
+            "does; a model that draws at random outside torch's generator cannot be captured",
         )
     return error
 

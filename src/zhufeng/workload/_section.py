@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zhufeng.records import Role, Workload
-from zhufeng.report import Block, Figures, Plot, Section, Table, bars, plot
+from zhufeng.report import Block, Figures, Plot, Section, Table, bars, plot, si
 from zhufeng.workload._summary import (
     ERRORS,
     OperandSummary,
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _KINDS = 12
 _BIAS = 127
+# Exponents rarer than this everywhere are left off the plot.
+_SHOWN = 5e-4
 _CHECKS = {
     "checked": "gradients equal to eager's",
     "checked_small": "gradients checked at a small size",
@@ -40,9 +42,9 @@ def workload_section(workload: Workload) -> Section:
             figures={
                 "parameters": f"{workload.parameters:,}",
                 "operations": f"{len(workload.operations):,}",
-                "flops": f"{flops:.4g}",
+                "flops": si(flops),
                 "in matrix products": f"{share:.1%}",
-                "bytes": f"{traffic:.4g}",
+                "bytes": si(traffic),
                 "flops a byte": f"{flops / max(traffic, 1):.1f}",
             }
         ),
@@ -52,11 +54,13 @@ def workload_section(workload: Workload) -> Section:
     operands = operands_by_role(workload)
     if operands:
         blocks += [_operands(operands), _exponents(operands), _zeros(operands)]
+    points = f" at {len(workload.points)} points of the training" if workload.points[1:] else ""
     error = "" if workload.gradient_error is None else f" (worst {workload.gradient_error:.1e})"
     return Section(
         title="Workload",
-        summary=f"One {workload.mode} step of {workload.model}, batch of {workload.batch}{tokens}: "
-        f"{flops:.3g} flops, {share:.0%} in {len(workload.gemms):,} matrix products; "
+        summary=f"One {workload.mode} step of {workload.model}, batch of {workload.batch}{tokens}"
+        f"{points}: "
+        f"{si(flops)}flops, {share:.0%} in {len(workload.gemms):,} matrix products; "
         f"{_CHECKS[workload.gradients]}{error}.",
         blocks=tuple(blocks),
     )
@@ -71,9 +75,9 @@ def _families(workload: Workload) -> Table:
             (
                 name,
                 one.operations,
-                f"{one.flops:.3g}",
+                si(one.flops),
                 f"{one.flops / max(flops, 1):.1%}",
-                f"{one.bytes:.3g}",
+                si(one.bytes),
                 f"{one.bytes / max(traffic, 1):.1%}",
                 f"{one.flops / max(one.bytes, 1):.1f}",
             )
@@ -85,12 +89,19 @@ def _families(workload: Workload) -> Table:
 
 def _kinds(workload: Workload) -> Plot:
     work = {kind: one for kind, one in work_by(workload).items() if one.flops}
+    scale, prefix = _scale(max((one.flops for one in work.values()), default=1))
     return bars(
-        {kind: float(one.flops) for kind, one in list(work.items())[:_KINDS]},
-        unit="flops",
+        {kind: round(one.flops / scale, 3) for kind, one in list(work.items())[:_KINDS]},
+        unit=f"{prefix}flops",
         alt="Flops by kind of operation",
         caption="Flops by kind of operation",
     )
+
+
+def _scale(most: float) -> tuple[float, str]:
+    """What values up to `most` are divided by, and the prefix that stands for it."""
+    power = max(0, int(np.log10(max(most, 1)) // 3))
+    return 1e3**power, si(1e3**power)[2:] if power else ""
 
 
 def _operands(operands: Operands) -> Table:
@@ -118,7 +129,8 @@ def _operands(operands: Operands) -> Table:
 
 def _exponents(operands: Operands) -> Plot:
     def draw(axes: Axes) -> None:
-        seen = np.flatnonzero(sum(one.exponents for one in operands.values()) > 0)
+        most = np.max([one.exponents for one in operands.values()], axis=0)
+        seen = np.flatnonzero(most > _SHOWN)
         low, high = (int(seen[0]), int(seen[-1]) + 1) if seen.size else (0, 1)
         x = np.arange(low, high) - _BIAS
         for (role, side), one in operands.items():
@@ -139,7 +151,7 @@ def _exponents(operands: Operands) -> Plot:
 def _zeros(operands: Operands) -> Plot:
     names = {key: f"{key[0].replace('_', ' ')}, {key[1]}" for key in operands}
     return bars(
-        {names[key]: 100 * one.zeros for key, one in operands.items()},
+        {names[key]: round(100 * one.zeros, 2) for key, one in operands.items()},
         unit="% of elements that are exactly zero",
         alt="Exact zeros by role and side",
         caption="Exact zeros of operands, by role",

@@ -74,6 +74,9 @@ def shrunk_hugging_face(config: Any) -> Any:
     for name in ("num_key_value_heads", "num_kv_heads"):
         if getattr(small, name, None) is not None:
             setattr(small, name, max(1, _HEADS // ratio))
+    if getattr(small, "qk_rope_head_dim", None) is not None:
+        # Multi-head latent attention: every query has its key, and what turns is the head's width.
+        small.num_key_value_heads, small.head_dim = _HEADS, small.qk_rope_head_dim
     for name in ("layer_types", "mlp_layer_types", "no_rope_layers", "sparse_layers"):
         if isinstance(kinds := getattr(small, name, None), list):
             setattr(small, name, _one_of_each(kinds))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from zhufeng.base import Files, derive_seed, record
+from zhufeng.base import Files, brief, derive_seed, record
 from zhufeng.records import Mode, Point, Workload, write_workload
 from zhufeng.report import Section
 from zhufeng.route import Stage, Work
@@ -14,6 +15,8 @@ from zhufeng.workload import join, workload_section, write_timeline
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from zhufeng.workload import Subject
 
 TIMELINE = "timeline.json.gz"
 
@@ -134,9 +137,17 @@ def _given(config: TraceConfig, work: Work) -> Workload:
         subject = subject_of_config(path, weights, extent)
     small = None
     if config.meta and config.mode == "train" and subject.small is not None:
-        tiny = subject.small()
-        small = _capture(config, work, tiny.model, tiny.batch)
+        small = _check_small(config, work, subject.small)
     return _capture(config, work, subject.model, subject.batch, name=subject.name, small=small)
+
+
+def _check_small(config: TraceConfig, work: Work, make: Callable[[], Subject]) -> Workload | None:
+    try:
+        small = make()
+    except Exception as error:  # noqa: BLE001 (whatever a family makes of sizes it never saw)
+        work.draft.note(f"gradients not checked, no small model could be built: {brief(error)}")
+        return None
+    return _capture(config, work, small.model, small.batch)
 
 
 def _only(work: Work, field: str) -> Path | None:
