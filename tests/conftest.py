@@ -13,8 +13,8 @@ from hypothesis import settings
 from zhufeng.cli import main
 
 # The same draws every time, so that a change is judged by what it changes; `make soak` draws anew.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("anew", derandomize=False)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("anew", derandomize=False, deadline=None)
 settings.load_profile("same")
 
 

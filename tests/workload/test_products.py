@@ -15,17 +15,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from zhufeng.models import Decoder
 from zhufeng.records import Mode
 from zhufeng.workload import Product, register_products, trace_step
-from zhufeng.workload._nodes import Nodes, base_name
-from zhufeng.workload._operations import find_products
-from zhufeng.workload._products import group_lengths
+from zhufeng.workload._nodes import base_name
+from zhufeng.workload._products import find_products, group_lengths
 
 from tests.workload.models import CASES  # isort: skip
 
 
 def multiplied(product: Product, env: dict[Node, Any]) -> list[Tensor]:
     """left · right^T of each group."""
-    left = product.left.matrix(env[product.left.node])
-    right = product.right.matrix(env[product.right.node])
+    left = product.left.matrix(env[product.left.node]).matrix()
+    right = product.right.matrix(env[product.right.node]).matrix()
     if product.ends is None:
         assert left.shape == (product.batch, product.m, product.k)
         assert right.shape == (product.batch, product.n, product.k)
@@ -92,7 +91,7 @@ class Checking(Interpreter):
 
 def check(model: nn.Module, batch: Any) -> list[str]:
     step = trace_step(model, batch)
-    checking = Checking(step, dict(find_products(Nodes(step))))
+    checking = Checking(step, dict(find_products(step.graph)))
     step.replay(step.state.clone(), step.function.call.inputs, checking)
     return checking.checked
 
@@ -140,7 +139,7 @@ def test_flops_of_convolutions_are_torchs_own(groups: int) -> None:
     batch = (torch.randn(2, 4, 17), torch.randn(2, 3, 9, 8), torch.randn(1, 2, 4, 5, 3))
     mode: Mode = "train" if groups == 1 else "prefill"
     step = trace_step(model, batch, mode=mode)
-    ours = sum(p.flops for found in find_products(Nodes(step)).values() for p in found)
+    ours = sum(p.flops for found in find_products(step.graph).values() for p in found)
     with FlopCounterMode(display=False) as counter:
         loss = model(*batch)
         if mode == "train":
@@ -162,7 +161,7 @@ class Vectors(nn.Module):
 def test_products_with_vectors_are_products() -> None:
     torch.manual_seed(0)
     step = trace_step(Vectors(), torch.randn(5))
-    names = {base_name(node) for node in find_products(Nodes(step))}
+    names = {base_name(node) for node in find_products(step.graph)}
     assert {"mv", "dot"} <= names
     assert names & {"baddbmm", "bmm"}
 
@@ -187,7 +186,7 @@ class Hiding(nn.Module):
 
 
 def test_an_operator_that_hides_its_products_is_named_until_it_is_registered() -> None:
-    from zhufeng.workload import Side, capture
+    from zhufeng.workload import Folded, Side, capture
     from zhufeng.workload import _products as private
 
     x = torch.randn(3, 6)
@@ -196,8 +195,8 @@ def test_an_operator_that_hides_its_products_is_named_until_it_is_registered() -
     assert workload.gemms == ()
 
     def extract(named: Any, _: Node) -> list[Product]:
-        left = Side(named["x"], lambda t: t[None])
-        return [Product(1, 3, 4, 6, left, Side(named["weight"], lambda t: t.mT[None]))]
+        left = Side(named["x"], lambda t: Folded(t[None]))
+        return [Product(1, 3, 4, 6, left, Side(named["weight"], lambda t: Folded(t.mT[None])))]
 
     register_products("zhufeng_tests.hidden", extract)
     try:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from zhufeng.workload._batches import Extent
     from zhufeng.workload._capture import capture
     from zhufeng.workload._check import TOLERANCES, GradientError
+    from zhufeng.workload._folded import Folded
     from zhufeng.workload._products import Product, Side, register_products
+    from zhufeng.workload._recording import Recorded, record_step
     from zhufeng.workload._subjects import Subject, subject_of_config, subject_of_function
     from zhufeng.workload._trace import Step, StepOutput, StepState, trace_step
 
@@ -36,8 +38,10 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Extent": "_batches",
+        "Folded": "_folded",
         "GradientError": "_check",
         "Product": "_products",
+        "Recorded": "_recording",
         "Side": "_products",
         "Step": "_trace",
         "StepOutput": "_trace",
@@ -45,6 +49,7 @@ __getattr__ = lazy_names(
         "Subject": "_subjects",
         "TOLERANCES": "_check",
         "capture": "_capture",
+        "record_step": "_recording",
         "register_products": "_products",
         "subject_of_config": "_subjects",
         "subject_of_function": "_subjects",
@@ -58,9 +63,11 @@ __all__ = [
     "TOLERANCES",
     "AtlasRow",
     "Extent",
+    "Folded",
     "GradientError",
     "OperandSummary",
     "Product",
+    "Recorded",
     "Side",
     "Step",
     "StepOutput",
@@ -73,6 +80,7 @@ __all__ = [
     "join",
     "operands_by_role",
     "products_flops",
+    "record_step",
     "register_products",
     "subject_of_config",
     "subject_of_function",

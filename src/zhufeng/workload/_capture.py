@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.fx import Node
@@ -17,15 +16,14 @@ from zhufeng.workload._calls import Batch
 from zhufeng.workload._check import check
 from zhufeng.workload._nodes import Nodes
 from zhufeng.workload._operations import (
-    find_products,
     make_gemm,
     make_operations,
     plain_gemms,
     uncounted_kinds,
 )
-from zhufeng.workload._products import Product, Side
+from zhufeng.workload._products import Product, Side, find_products
 from zhufeng.workload._recorder import Decompositions
-from zhufeng.workload._recording import ObservedProduct, Recording
+from zhufeng.workload._recording import ObservedProduct, record_step
 from zhufeng.workload._statistics import Observed
 from zhufeng.workload._trace import Step, trace_step
 
@@ -67,21 +65,19 @@ def capture(
     """
     step = trace_step(model, batch, optimizer, mode, decompositions=decompositions)
     nodes = Nodes(step)
-    products = find_products(nodes)
     kept = _Kept()
-    error = None
+    gradients, error = "none", None
     if _on_meta(step):
+        products = find_products(step.graph)
         gemms = plain_gemms(nodes, products)
-        gradients = "checked_small" if small and small.gradients == "checked" else "none"
-        error = small.gradient_error if small else None
+        if small is not None and small.gradients == "checked":
+            gradients, error = "checked_small", small.gradient_error
     else:
-        recording = Recording(step, products, seed)
-        output = _run(step, recording, seed)
-        gemms = kept.gemms(nodes, products, recording.seen)
-        gradients = "none"
+        recorded = record_step(step, seed)
+        products = recorded.products
+        gemms = kept.gemms(nodes, products, recorded.seen)
         if mode == "train":
-            error = check(step, output, seed)
-            gradients = "checked"
+            gradients, error = "checked", check(step, recorded.output, seed)
     call = step.function.call
     return Workload(
         model=name or type(model).__name__,
@@ -89,7 +85,7 @@ def capture(
         batch=call.batch,
         sequence=call.sequence,
         parameters=sum(p.numel() for p in model.parameters()),
-        gradients=gradients if mode == "train" else "none",  # type: ignore[arg-type]
+        gradients=gradients,  # type: ignore[arg-type]
         operations=make_operations(nodes, products, gemms),
         optimizer=type(optimizer).__name__ if optimizer else None,
         gradient_error=error,
@@ -102,12 +98,6 @@ def capture(
 def _on_meta(step: Step) -> bool:
     tensors = [*step.state.parameters, *step.state.others]
     return any(tensor.device.type == "meta" for tensor in tensors)
-
-
-def _run(step: Step, recording: Recording, seed: int) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return step.replay(step.state.clone(), step.function.call.inputs, recording)
 
 
 @dataclass
@@ -135,14 +125,16 @@ class _Kept:
         self, nodes: Nodes, node: Node, index: int, product: Product, seen: ObservedProduct
     ) -> Gemm:
         name = f"{node.name}.{index}"
-        left = self._operand(nodes, product.left, f"{name}.left", seen.left)
-        right = self._operand(nodes, product.right, f"{name}.right", seen.right)
+        left = self._operand(nodes, product.left, f"{name}.left", seen.left, seen.left_bits)
+        right = self._operand(nodes, product.right, f"{name}.right", seen.right, seen.right_bits)
         sizes = None
         if seen.group_sizes is not None:
             sizes = self._keep(f"{name}.groups", seen.group_sizes[None])
         return make_gemm(nodes, node, product, (left, right), sizes)
 
-    def _operand(self, nodes: Nodes, side: Side, name: str, seen: Observed) -> Operand:
+    def _operand(
+        self, nodes: Nodes, side: Side, name: str, seen: Observed, bits: Mapping[str, float]
+    ) -> Operand:
         return Operand(
             tensor=nodes.names[side.node],
             kind=nodes.kinds[side.node],
@@ -150,8 +142,8 @@ class _Kept:
             zero_blocks=seen.zero_blocks,
             zero_tiles=self._keep(f"{name}.zero_tiles", seen.zero_tiles),
             exponents=self._keep(f"{name}.exponents", seen.exponents),
-            bits_needed=seen.bits_needed,
-            tiles=self._keep(f"{name}.tiles", seen.tiles),
+            bits_needed=bits,
+            tiles=self._keep(f"{name}.tiles", seen.raw_tiles),
         )
 
     def _keep(self, name: str, array: NDArray[Any]) -> str:

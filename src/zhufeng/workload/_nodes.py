@@ -51,6 +51,11 @@ def is_view(node: Node) -> bool:
     return isinstance(node.target, OpOverload) and bool(node.target.is_view)
 
 
+def is_operation(node: Node) -> bool:
+    """Whether something is computed or moved."""
+    return node.op == "call_function" and not is_view(node)
+
+
 def arguments(node: Node) -> dict[str, Any]:
     """An operation's arguments by the names of its schema, defaults filled in."""
     assert isinstance(node.target, OpOverload)

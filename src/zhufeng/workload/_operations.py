@@ -10,11 +10,9 @@ from torch._ops import OpOverload
 from torch.fx import Node
 
 from zhufeng.records import Gemm, Operand, Operation, Phase, Role, Tensor
-from zhufeng.workload._nodes import Nodes, base_name, is_view, kind_name
-from zhufeng.workload._products import Product, Side, has_products, products_of
+from zhufeng.workload._nodes import Nodes, base_name, is_operation, kind_name
+from zhufeng.workload._products import Product, Products, Side, has_products, products_of
 from zhufeng.workload._recorder import Form, origin_of
-
-Products = Mapping[Node, Sequence[Product]]
 
 # Elementwise and reducing passes over the larger of operand and result that these consist of.
 # Whatever else is elementwise counts 1 a result, whatever reduces 1 an element read.
@@ -53,12 +51,6 @@ _OVERWRITES = frozenset({"fill_", "zero_", "copy_"})
 _NO_TRAFFIC = frozenset({"empty", "new_empty", "empty_like", "new_empty_strided", "empty_strided"})
 # Kinds of ATen whose work is not one pass over its operands, and that are not counted here.
 _HEAVY = ("_fft", "linalg_", "_scaled_dot_product", "_cdist", "rnn", "lstm", "gru", "_trilinear")
-
-
-def find_products(nodes: Nodes) -> Products:
-    """The matrix products of every operation that has some."""
-    found = {node: products_of(node) for node in _computing(nodes)}
-    return {node: products for node, products in found.items() if products}
 
 
 def make_operations(
@@ -117,8 +109,7 @@ def uncounted_kinds(nodes: Nodes) -> tuple[str, ...]:
 
 
 def _computing(nodes: Nodes) -> Iterable[Node]:
-    graph = nodes.step.graph
-    return (node for node in graph.nodes if node.op == "call_function" and not is_view(node))
+    return filter(is_operation, nodes.step.graph.nodes)
 
 
 def _is_unknown(node: Node) -> bool:

@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.fx import Node
+from torch.fx import Graph, Node
 from torch.nn import functional
 
-from zhufeng.workload._nodes import arguments, kind_name
+from zhufeng.workload._folded import Folded
+from zhufeng.workload._nodes import arguments, is_operation, kind_name
 from zhufeng.workload._recorder import origin_of
 
-View = Callable[[Tensor], Tensor]
+View = Callable[[Tensor], Folded]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Side:
 
     node: Node
     matrix: View
-    """Shows the node's tensor as (batch, rows, k). Of a grouped product: as one matrix (1, rows,
-    k) of which each group has its part, or as (groups, rows, k)."""
+    """Shows the node's tensor, or one like it, as (batch, rows, k), copying nothing. Of a grouped
+    product: as one matrix (1, rows, k) of which each group has its part, or as (groups, rows, k).
+    """
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Product:
 
 
 Extract = Callable[[Mapping[str, Any], Node], Sequence[Product]]
+Products = Mapping[Node, Sequence[Product]]
 _PRODUCTS: dict[str, Extract] = {}
 
 
@@ -72,6 +75,12 @@ def products_of(node: Node) -> Sequence[Product]:
     return extract(arguments(node), node) if extract else ()
 
 
+def find_products(graph: Graph) -> Products:
+    """The matrix products of every operation that has some."""
+    found = {node: products_of(node) for node in graph.nodes if is_operation(node)}
+    return {node: products for node, products in found.items() if products}
+
+
 def has_products(kind: str) -> bool:
     """Whether an operation's matrix products are known."""
     return kind in _PRODUCTS
@@ -84,20 +93,29 @@ def shape_of(node: Node) -> tuple[int, ...]:
     return form.shape
 
 
-def _one(x: Tensor) -> Tensor:
-    return x.unsqueeze(0)
+def _one(x: Tensor) -> Folded:
+    return Folded(x.unsqueeze(0))
 
 
-def _one_turned(x: Tensor) -> Tensor:
-    return x.mT.unsqueeze(0)
+def _one_turned(x: Tensor) -> Folded:
+    return Folded(x.mT.unsqueeze(0))
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
+def _same(x: Tensor) -> Folded:
+    return Folded(x)
 
 
-def _turned(x: Tensor) -> Tensor:
-    return x.mT
+def _turned(x: Tensor) -> Folded:
+    return Folded(x.mT)
+
+
+def _row(x: Tensor) -> Folded:
+    return Folded(x.view(1, 1, -1))
+
+
+def _rows(x: Tensor) -> Folded:
+    """All dimensions but the last are rows."""
+    return Folded(x.unsqueeze(0), x.dim() - 1)
 
 
 def _two_dimensional(left: str, right: str) -> Extract:
@@ -122,7 +140,7 @@ def _matrix_vector(matrix: str) -> Extract:
     def extract(named: Mapping[str, Any], _: Node) -> list[Product]:
         a, b = named[matrix], named["vec"]
         m, k = shape_of(a)
-        return [Product(1, m, 1, k, Side(a, _one), Side(b, lambda x: x.view(1, 1, -1)))]
+        return [Product(1, m, 1, k, Side(a, _one), Side(b, _row))]
 
     return extract
 
@@ -130,18 +148,13 @@ def _matrix_vector(matrix: str) -> Extract:
 def _dot(named: Mapping[str, Any], _: Node) -> list[Product]:
     a, b = named["self"], named.get("tensor", named.get("other"))
     assert isinstance(b, Node)
-
-    def row(x: Tensor) -> Tensor:
-        return x.view(1, 1, -1)
-
-    return [Product(1, 1, 1, shape_of(a)[0], Side(a, row), Side(b, row))]
+    return [Product(1, 1, 1, shape_of(a)[0], Side(a, _row), Side(b, _row))]
 
 
 def _linear(named: Mapping[str, Any], _: Node) -> list[Product]:
     a, b = named["input"], named["weight"]
     *rows, k = shape_of(a)
-    left = Side(a, lambda x: x.reshape(1, -1, x.shape[-1]))
-    return [Product(1, math.prod(rows), shape_of(b)[0], k, left, Side(b, _one))]
+    return [Product(1, math.prod(rows), shape_of(b)[0], k, Side(a, _rows), Side(b, _one))]
 
 
 # Grouped products (experts).
@@ -193,10 +206,11 @@ class _Window:
     dilation: Sequence[int]
     groups: int
 
-    def patches(self, x: Tensor) -> Tensor:
+    def patches(self, x: Tensor) -> Folded:
         """(images, channels, *size) as (groups, images · places, channels / groups · kernel)."""
         edges = [edge for p in reversed(self.padding) for edge in (p, p)]
-        x = functional.pad(x, edges)
+        # Channel by channel, whatever the layout was: patches are read in runs then.
+        x = functional.pad(x, edges).contiguous()
         rank = len(self.kernel)
         for axis, (size, step, spread) in enumerate(
             zip(self.kernel, self.stride, self.dilation, strict=True)
@@ -206,18 +220,18 @@ class _Window:
         x = x.reshape(images, self.groups, channels // self.groups, *rest)
         places = list(range(3, 3 + rank))
         kernel = list(range(3 + rank, 3 + 2 * rank))
-        x = x.permute(1, 0, *places, 2, *kernel)
-        return x.reshape(self.groups, images * math.prod(rest[:rank]), -1)
+        return Folded(x.permute(1, 0, *places, 2, *kernel), 1 + rank)
 
-    def pixels(self, x: Tensor) -> Tensor:
+    def pixels(self, x: Tensor) -> Folded:
         """(images, channels, *size) as (groups, images · places, channels / groups)."""
-        images, channels = x.shape[:2]
-        x = x.reshape(images, self.groups, channels // self.groups, -1)
-        return x.permute(1, 0, 3, 2).reshape(self.groups, -1, channels // self.groups)
+        images, channels, *size = x.shape
+        x = x.reshape(images, self.groups, channels // self.groups, *size)
+        places = range(3, 3 + len(size))
+        return Folded(x.permute(1, 0, *places, 2), 1 + len(size))
 
-    def filters(self, weight: Tensor) -> Tensor:
+    def filters(self, weight: Tensor) -> Folded:
         """(channels, ...) as (groups, channels / groups, the rest)."""
-        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
+        return Folded(weight.reshape(self.groups, weight.shape[0] // self.groups, -1))
 
 
 def _window(named: Mapping[str, Any], weight: Node) -> _Window:
@@ -228,7 +242,7 @@ def _window(named: Mapping[str, Any], weight: Node) -> _Window:
 
 
 def _turned_after(view: View) -> View:
-    return lambda x: view(x).mT
+    return lambda x: view(x).transposed
 
 
 def _convolution(named: Mapping[str, Any], node: Node) -> list[Product]:

@@ -32,20 +32,18 @@ def initial_states(optimizer: Optimizer, parameters: Sequence[Tensor]) -> list[S
     """
     if optimizer.state:
         return [_tensors(optimizer.state.get(p, {}), clone=True) for p in parameters]
-    # One step on zeros, with zero gradients, shows what the optimizer keeps; what its own
-    # initialiser sets (a counter, a product of decays) is then taken from there instead.
     stand_ins = [torch.zeros_like(p) for p in parameters]
-    states: list[State] = [{} for _ in parameters]
     zeros = [torch.zeros_like(p) for p in parameters]
-    trial = _copy(optimizer, parameters, stand_ins, zeros, states)
-    _step(trial)
-    fresh = _copy(optimizer, parameters, stand_ins, zeros, states)
+    blank: list[State] = [{} for _ in parameters]
+    fresh = _copy(optimizer, parameters, stand_ins, zeros, blank)
     with _tensor_counters():
         for group in fresh.param_groups:
             _initialise(fresh, group)
-    return [
-        _tensors(trial.state.get(one, {})) | _tensors(fresh.state.get(one, {})) for one in stand_ins
-    ]
+    if not any(fresh.state.values()):
+        # It sets its state up as it goes (SGD's momentum, an optimizer of someone's own): a step
+        # on zeros, with zero gradients, shows what it keeps.
+        _step(fresh)
+    return [_tensors(fresh.state.get(one, {})) for one in stand_ins]
 
 
 def update(
