@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cyclopts import App
 
 from zhufeng.base import to_json
-from zhufeng.cli._common import Talk, emit_json, emit_table
+from zhufeng.cli._common import Talk, emit, emit_json, emit_table
+from zhufeng.report import si
 from zhufeng.workload import FAMILIES, AtlasRow, atlas_row, find_workloads
 
 _NO_TALK = Talk()
@@ -29,37 +31,45 @@ def atlas(*folders: Path, talk: Talk = _NO_TALK) -> int:
     if talk.json:
         emit_json({"workloads": [to_json(row) for row in rows]})
         return 0
-    emit_table(
-        ["model", "mode", "batch", "parameters", "flops", "bytes", *FAMILIES],
-        [
-            [*_head(row), *(_share(row.flops_share, row.bytes_share, name) for name in FAMILIES)]
-            for row in rows
-        ],
-    )
-    executed = [row for row in rows if row.zeros]
-    if executed:
-        names = list(dict.fromkeys(name for row in executed for name in row.zeros))
-        emit_table(
-            ["model: zeros; bits for 1%", *names],
-            [[row.model, *(_operand(row, name) for name in names)] for row in executed],
-        )
+    emit_table(["model", "mode", "batch", "parameters", "flops", "bytes"], [_head(r) for r in rows])
+    emit("\nflops by sort of work\n")
+    _emit_shares(rows, [row.flops_share for row in rows])
+    emit("\nbytes by sort of work\n")
+    _emit_shares(rows, [row.bytes_share for row in rows])
+    _emit_operands([row for row in rows if row.zeros])
     return 0
 
 
 def _head(row: AtlasRow) -> list[str]:
     extent = f"{row.batch} x {row.sequence:,}" if row.sequence else f"{row.batch}"
-    sizes = (f"{value:.3g}" for value in (row.parameters, row.flops, row.bytes))
-    return [row.model, row.mode, extent, *sizes]
+    return [row.model, row.mode, extent, *map(si, (row.parameters, row.flops, row.bytes))]
 
 
-def _share(flops: dict[str, float], traffic: dict[str, float], name: str) -> str:
-    """Shares of flops and of bytes."""
-    if name not in traffic:
-        return ""
-    return f"{flops.get(name, 0.0):.1%} / {traffic[name]:.1%}"
+def _emit_shares(rows: Sequence[AtlasRow], shares: Sequence[Mapping[str, float]]) -> None:
+    there = [name for name in FAMILIES if any(share.get(name) for share in shares)]
+    lines = [
+        [row.model, *(f"{share[name]:.1%}" if share.get(name) else "" for name in there)]
+        for row, share in zip(rows, shares, strict=True)
+    ]
+    emit_table(["model", *there], lines)
 
 
-def _operand(row: AtlasRow, name: str) -> str:
-    if name not in row.zeros:
-        return ""
-    return f"{row.zeros[name]:.1%}; {row.bits_needed[name]:.1f}"
+def _emit_operands(rows: Sequence[AtlasRow]) -> None:
+    """What was executed: a line a role and side."""
+    if not rows:
+        return
+    emit("\noperands of matrix products\n")
+    emit_table(
+        ["model", "operand", "zeros", "tile pairs to skip", "bits for 1%"],
+        [
+            [
+                row.model,
+                name.replace("_", " "),
+                f"{zeros:.1%}",
+                f"{row.skippable[name.split()[0]]:.1%}",
+                f"{row.bits_needed[name]:.1f}",
+            ]
+            for row in rows
+            for name, zeros in row.zeros.items()
+        ],
+    )
