@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from tests.errors.case import case
@@ -39,8 +41,8 @@ def no_loss(_: Path, __: Patch) -> None:
 
 @case(
     "the model Linear has no cache that is known",
-    "a zhufeng.models.Decoder or a Hugging Face model, to decode with",
-    "a torch.nn.modules.linear.Linear",
+    "a zhufeng.models.Decoder, or a Hugging Face model with keys and values",
+    "torch.nn.modules.linear.Linear",
     "capture mode 'prefill' instead",
 )
 def no_cache(_: Path, __: Patch) -> None:
@@ -60,7 +62,7 @@ def no_tokens(_: Path, __: Patch) -> None:
 @case(
     "TMP/c.json does not describe a model that can be built",
     "the config.json of a Hugging Face model (with its 'model_type'), or of a decoder of Zhufeng's",
-    "KeyError: 'model_type'",
+    "a file without a 'model_type'",
     "check the file, and that the installed transformers knows the model",
 )
 def no_model_type(tmp: Path, _: Patch) -> None:
@@ -91,7 +93,7 @@ def no_callable(_: Path, __: Patch) -> None:
 @case(
     "make returns no model",
     "a torch.nn.Module, or (module, batch)",
-    "a int",
+    "int",
     "return the module, or the module and its batch",
 )
 def no_module(tmp: Path, _: Patch) -> None:
@@ -142,12 +144,13 @@ def different_steps(_: Path, __: Patch) -> None:
     "the captured step of Squares is not the model's",
     "gradients as eager's, to 1e-03 of each one's norm",
     "'weight' off by 0.75, the worst; loss 1, eager's 4",
-    "look for an operator or a decomposition that computes something else than eager does; a model "
-    "that draws at random outside torch's generator cannot be captured",
+    "look for an operator or a decomposition that computes something else than eager does; hooks "
+    "on parameters, reentrant checkpoints, and random draws that are recomputed or come from "
+    "another generator than torch's cannot be captured",
 )
 def other_gradients(_: Path, __: Patch) -> None:
     """Its forward pass is another each time."""
-    scales = iter((1.0, 1.0, 2.0, 2.0, 2.0, 2.0))
+    scales = iter((1.0, 2.0, 2.0))
 
     class Squares(nn.Module):
         def __init__(self) -> None:
@@ -157,9 +160,102 @@ def other_gradients(_: Path, __: Patch) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return (self.weight * x * next(scales)).square().sum()
 
-    model = Squares()
-    next(scales)
-    capture(model, torch.ones(1))
+    capture(Squares(), torch.ones(1))
+
+
+@case(
+    "the model Linear cannot be traced on this batch",
+    "a model that runs on its batch, with a loss that eager can go back from and an optimizer that "
+    "needs no more than gradients",
+    "RuntimeError: *",
+    "run one step of it in plain PyTorch first, then trace the same",
+)
+def a_batch_that_does_not_fit(_: Path, __: Patch) -> None:
+    capture(nn.Linear(4, 2), torch.ones(3, 5), mode="prefill")
+
+
+NOTHING = "parameters that require gradients, and a loss that depends on them"
+UNFREEZE = "unfreeze a parameter, do not detach the loss, or trace another mode than 'train'"
+
+
+@case("the model Linear has nothing to train", NOTHING, "a loss without a gradient", UNFREEZE)
+def all_frozen(_: Path, __: Patch) -> None:
+    capture(nn.Linear(4, 2).requires_grad_(False), torch.ones(3, 4))
+
+
+class Detached(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).sum().detach()
+
+
+@case("the model Detached has nothing to train", NOTHING, "a loss without a gradient", UNFREEZE)
+def a_detached_loss(_: Path, __: Patch) -> None:
+    capture(Detached(4, 2), torch.ones(3, 4))
+
+
+@case(
+    "the optimizer keeps other things than tensors",
+    "a state of tensors, so that a captured step can be replayed as any step",
+    "'step', a int",
+    "keep it as a tensor, as torch.optim does with 'step', or capture without the optimizer",
+)
+def an_optimizer_with_numbers(_: Path, __: Patch) -> None:
+    model = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+    optimizer = torch.optim.SGD(model.parameters())
+    optimizer.state[next(model.parameters())]["step"] = 3
+    capture(model, torch.ones(1, 4), optimizer)
+
+
+class ComplexProduct(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        product = x.to(torch.complex64) @ self.weight.to(torch.complex64).mT
+        return product.abs().sum()
+
+
+@case(
+    "aten.mm multiplies complex numbers",
+    "matrix products of real numbers",
+    "complex64 in ''",
+    "compute with real and imaginary parts apart, or leave that part out",
+)
+def complex_numbers(_: Path, __: Patch) -> None:
+    capture(ComplexProduct(4, 2), torch.ones(3, 4))
+
+
+@case(
+    "make has failed",
+    "a function that can be called without arguments and returns a module",
+    "ZeroDivisionError: division by zero",
+    "call it by itself in Python, and mend it",
+)
+def a_function_that_fails(tmp: Path, _: Patch) -> None:
+    (tmp / "code_that_fails.py").write_text("def make(): return 1 / 0")
+    subject_of_function("make", tmp / "code_that_fails.py", Extent())
+
+
+@case(
+    "TMP/list.json does not describe a model that can be built",
+    "the config.json of a Hugging Face model (with its 'model_type'), or of a decoder of Zhufeng's",
+    "ValueError: *",
+    "check the file, and that the installed transformers knows the model",
+)
+def an_unknown_model_type(tmp: Path, _: Patch) -> None:
+    (tmp / "list.json").write_text('{"model_type": "nobody"}')
+    subject_of_config(tmp / "list.json", (), Extent())
+
+
+@case(
+    "the weights w.safetensors do not fit the model",
+    "the tensors that its config.json asks for",
+    "missing keys: *",
+    "name the safetensors files that belong to the config, or none for random weights",
+)
+def weights_of_another_model(tmp: Path, _: Patch) -> None:
+    config = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 16}
+    config |= {"num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 8}
+    (tmp / "c.json").write_text(json.dumps(config))
+    (tmp / "w.safetensors").write_bytes(save({"nothing.here": torch.ones(2)}))
+    subject_of_config(tmp / "c.json", [tmp / "w.safetensors"], Extent())
 
 
 def config(**keys: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,8 +30,8 @@ from tests.workload.models import (
 )
 from zhufeng.base import InputError
 from zhufeng.models import Decoder
-from zhufeng.records import Workload
-from zhufeng.workload import capture, trace_step
+from zhufeng.records import Workload, zero_tile_grids
+from zhufeng.workload import GradientError, capture, trace_step
 
 Parameters = Iterable[nn.Parameter]
 OPTIMIZERS: dict[str, Callable[[Parameters], Optimizer]] = {
@@ -260,3 +261,125 @@ def test_integer_tokens_say_how_long_sequences_are() -> None:
     model, batch = decoder()()
     workload = capture(model, batch)
     assert (workload.batch, workload.sequence) == (BATCH, TOKENS)
+
+
+class Reentrant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = checkpoint(self.inner, x.clone().requires_grad_(), use_reentrant=True)
+        return out.square().mean()
+
+
+def test_what_the_trace_cannot_see_is_not_called_checked() -> None:
+    """Eager's own backward judges: a reentrant checkpoint's gradients, a parameter's hook."""
+    torch.manual_seed(0)
+    with pytest.raises(InputError):
+        capture(Reentrant(), torch.randn(3, 6))
+    model, batch = network()
+    next(model.parameters()).register_hook(lambda gradient: gradient * 0)
+    with pytest.raises(GradientError):
+        capture(model, batch)
+
+
+class Remembering(nn.Module):
+    """Holds a plain tensor and a buffer, and changes both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 4)
+        self.seen: Tensor
+        self.plain = torch.ones(4)
+        self.register_buffer("seen", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.plain += 1
+        self.seen = self.seen + 1
+        out: Tensor = self.layer(x) * self.plain + self.seen
+        return out.square().mean()
+
+
+def test_a_model_is_left_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = Remembering()
+    plain, seen = model.plain, model.seen
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 7.0)
+    capture(model, torch.randn(3, 6))
+    assert model.plain is plain
+    assert model.plain.tolist() == [1.0] * 4
+    assert model.seen is seen
+    assert model.seen.tolist() == [0.0] * 4
+    assert all(bool((p.grad == 7).all()) for p in model.parameters() if p.grad is not None)
+    torch.save(model, io.BytesIO())  # nothing of ours sticks to it
+
+
+@pytest.mark.parametrize("kind", ["attention", "encoder layer"])
+def test_fused_layers_are_taken_apart(kind: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 32)
+    if kind == "attention":
+        attention = nn.MultiheadAttention(32, 4, batch_first=True).eval()
+        workload = capture(attention, (x, x, x), mode="prefill")
+        inner = 0
+    else:
+        layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval()
+        workload = capture(layer, x, mode="prefill")
+        inner = 2 * 10 * 2 * 32 * 64
+    projections, products = 2 * 10 * 4 * 32 * 32, 2 * 2 * 2 * 4 * 5 * 5 * 8
+    assert sum(g.flops for g in workload.gemms) == projections + products + inner
+    assert workload.uncounted == ()
+
+
+class FromBuffer(nn.Module):
+    """What it computes on is no batch: a table of positions, a learned latent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.randn(5, 6))
+        self.latent = nn.Parameter(torch.randn(3, 6))
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.second(functional.relu(self.first(self.table)))
+        scores = self.first(self.latent) @ x.mT
+        total: Tensor = scores.sum() + bias.sum()
+        return total.square()
+
+
+class LowRank(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(2, 6)), nn.Parameter(torch.randn(6, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ (self.b @ self.a)).square().mean()
+
+
+def roles_of(model: nn.Module, x: Tensor) -> list[tuple[str, str]]:
+    return [(g.role, g.right.tensor) for g in capture(model, x).gemms if g.role != "forward"]
+
+
+def test_roles_go_by_whose_gradient_it_is_not_by_where_data_come_from() -> None:
+    torch.manual_seed(0)
+    roles = [role for role, _ in roles_of(FromBuffer(), torch.randn(4, 6))]
+    # Three layers' weights; the latent, which is a parameter too; and what flows between.
+    assert roles.count("weight_gradient") == 4
+    assert roles.count("input_gradient") == 2
+    assert [role for role, _ in roles_of(LowRank(), torch.randn(4, 6))] == [
+        "input_gradient",
+        "weight_gradient",
+        "weight_gradient",
+    ]
+
+
+def test_padding_of_a_transposed_convolution_beyond_its_stride() -> None:
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(16, 16, 3, stride=1, dilation=2, output_padding=1)
+    model = nn.Sequential(nn.Conv2d(16, 16, 1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten(0))
+    wrapped = WithLoss(nn.Sequential(model, nn.Unflatten(0, (1, 16))))
+    workload = capture(wrapped, (torch.randn(1, 16, 4, 4), torch.tensor([3])))
+    for gemm in workload.gemms:
+        zero_tile_grids(workload, gemm)

@@ -18,16 +18,18 @@ app = App(name="workload", help="Captured steps, looked at together.")
 
 
 @app.command
-def atlas(*folders: Path, talk: Talk = _NO_TALK) -> int:
+def atlas(folder: Path, *folders: Path, talk: Talk = _NO_TALK) -> int:
     """Show many workloads side by side: where flops, bytes, zeros and needed bits lie.
 
     Parameters
     ----------
+    folder
+        A run, or a folder with workloads anywhere below it.
     folders
-        Runs, or folders with workloads anywhere below them.
+        More of them.
     """
     talk.begin()
-    rows = [atlas_row(workload) for workload in find_workloads(folders)]
+    rows = [atlas_row(workload) for workload in find_workloads([folder, *folders])]
     if talk.json:
         emit_json({"workloads": [to_json(row) for row in rows]})
         return 0

@@ -72,12 +72,16 @@ def find_workloads(folders: Sequence[Path]) -> Iterator[Workload]:
     for folder in folders:
         found = sorted(path.parent for path in folder.rglob(_FILE))
         # What an unfinished or replaced artifact holds does not count.
-        whole = [f for f in found if not any(part.startswith(".") for part in f.parts)]
+        whole = [f for f in found if not _is_hidden(f.relative_to(folder))]
         if not whole:
             raise InputError(
                 f"{folder} holds no workload",
                 expected=f"a run with a traced model, or a folder with a {_FILE}",
-                came="a folder without one" if folder.is_dir() else "no such folder",
+                came="a folder without one" if folder.is_dir() else "no folder",
                 do="trace a model first: zhufeng trace MODEL -o RUN",
             )
         yield from map(read_workload, whole)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

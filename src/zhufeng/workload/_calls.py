@@ -127,12 +127,7 @@ def _decode(model: nn.Module, batch: Batch) -> Call:
 
         return Call([new, *cache.keys, *cache.values], run, count, length)
     if not _is_hugging_face(model):
-        raise InputError(
-            f"the model {type(model).__name__} has no cache that is known",
-            expected="a zhufeng.models.Decoder or a Hugging Face model, to decode with",
-            came=f"a {type(model).__module__}.{type(model).__name__}",
-            do="capture mode 'prefill' instead",
-        )
+        raise _no_cache(model)
     return _decode_hugging_face(model, tokens, new)
 
 
@@ -140,7 +135,9 @@ def _decode_hugging_face(model: nn.Module, tokens: Tensor, new: Tensor) -> Call:
     from transformers import DynamicCache  # noqa: PLC0415 (slow to import)
 
     with torch.no_grad():
-        filled = model(input_ids=tokens, use_cache=True).past_key_values
+        filled: Any = getattr(model(input_ids=tokens, use_cache=True), "past_key_values", None)
+    if not hasattr(filled, "layers") or not all(hasattr(one, "keys") for one in filled.layers):
+        raise _no_cache(model)
     pairs = [(layer.keys, layer.values) for layer in filled.layers]
 
     def run(call: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:
@@ -151,6 +148,15 @@ def _decode_hugging_face(model: nn.Module, tokens: Tensor, new: Tensor) -> Call:
 
     flat = [tensor for pair in pairs for tensor in pair]
     return Call([new, *flat], run, tokens.shape[0], tokens.shape[1])
+
+
+def _no_cache(model: nn.Module) -> InputError:
+    return InputError(
+        f"the model {type(model).__name__} has no cache that is known",
+        expected="a zhufeng.models.Decoder, or a Hugging Face model with keys and values",
+        came=f"{type(model).__module__}.{type(model).__name__}",
+        do="capture mode 'prefill' instead",
+    )
 
 
 def _tokens(batch: Batch) -> Tensor:

@@ -63,7 +63,7 @@ def capture(
         InputError: the model cannot be called so.
         GradientError: what was captured is not what eager does; names the worst parameter.
     """
-    step = trace_step(model, batch, optimizer, mode, decompositions=decompositions)
+    step = trace_step(model, batch, optimizer, mode, decompositions=decompositions, seed=seed)
     nodes = Nodes(step)
     kept = _Kept()
     gradients, error = "none", None

@@ -19,14 +19,20 @@ from zhufeng.workload._trace import Step, StepOutput
 # What moves nothing although torch's schema does not call it a view, by base name.
 _LIKE_VIEWS = frozenset({"_unsafe_view", "alias", "detach", "lift_fresh", "lift", "getitem"})
 # Through these a gradient passes on its way from a matrix product to the parameter's gradient:
-# moved, summed, scaled or converted, but not multiplied with other data.
+# moved, added to others, scaled or converted, but neither summed over rows (a bias is no operand)
+# nor multiplied with other data.
 _CARRIERS = frozenset(
     {
-        "add", "add_", "sum", "clone", "_to_copy", "copy_", "cat", "stack", "constant_pad_nd",
+        "add", "add_", "clone", "_to_copy", "copy_", "cat", "stack", "constant_pad_nd",
         "slice_backward", "select_backward", "slice_scatter", "select_scatter", "index",
         "index_put", "index_put_", "_index_put_impl_", "neg", "contiguous", "mul_scalar",
     }
 )  # fmt: skip
+
+
+# Kinds of operations whose matrix products are known; `_products` fills it.
+PRODUCT_KINDS: set[str] = set()
+_CHOICES = frozenset({"index", "index_select", "gather"})
 
 
 def base_name(node: Node) -> str:
@@ -116,13 +122,21 @@ class Nodes:
         phase = origin_of(node).phase
         if phase == "update" and read:
             return read[0]
-        if phase == "backward" and self._is_seed(node):
-            return "gradient"
-        if "gradient" in read:
-            return "gradient"
+        seed = phase == "backward" and self._is_seed(node)
+        return "gradient" if seed or "gradient" in read else self._forward_kind(node, read)
+
+    @staticmethod
+    def _forward_kind(node: Node, read: list[TensorKind]) -> TensorKind:
+        if base_name(node) in _CHOICES and read[0] == "parameter":
+            return "parameter"  # an expert's weights, chosen by data
         if "activation" in read or "input" in read or _draws(node):
             return "activation"
-        return "parameter" if "parameter" in read else "state"
+        # What is computed from weights alone is a weight still (normalised, cast, masked); but a
+        # product of weights, or a looked-up embedding, is what the model computes with.
+        computes = kind_name(node) in PRODUCT_KINDS or base_name(node) == "embedding"
+        if "parameter" in read:
+            return "activation" if computes else "parameter"
+        return "state"
 
     def _is_seed(self, node: Node) -> bool:
         """The loss's gradient by itself, 1: from it all gradients follow."""

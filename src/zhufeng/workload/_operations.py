@@ -40,7 +40,47 @@ _PASSES: Mapping[str, int] = {
     "avg_pool2d": 1,
     "max_pool2d_with_indices": 1,
     "native_dropout": 2,
-    "topk": 1,
+    "sum": 1,
+    "mean": 1,
+    "var": 3,
+    "var_mean": 3,
+    "std": 3,
+    "std_mean": 3,
+    "linalg_vector_norm": 2,
+    "norm": 2,
+    "cumprod": 1,
+    "logcumsumexp": 3,
+    "nll_loss_forward": 1,
+    "nll_loss_backward": 1,
+    "nll_loss2d_forward": 1,
+    "nll_loss2d_backward": 1,
+    "avg_pool2d_backward": 1,
+    "avg_pool3d": 1,
+    "max_pool2d_with_indices_backward": 1,
+    "max_pool3d_with_indices": 1,
+    "_adaptive_avg_pool2d": 1,
+    "_adaptive_avg_pool2d_backward": 1,
+    "upsample_nearest2d": 1,
+    "upsample_nearest2d_backward": 1,
+    "upsample_bilinear2d": 4,
+    "upsample_bilinear2d_backward": 4,
+    "upsample_bicubic2d": 16,
+    "upsample_bicubic2d_backward": 16,
+    "_fused_rms_norm": 4,
+    "_fused_rms_norm_backward": 8,
+    "_fused_dropout": 2,
+    "index_add_": 1,
+    "scatter_add_": 1,
+    "scatter_reduce": 1,
+    "glu": 2,
+    "floor_divide": 1,
+    "histc": 1,
+    "remainder": 1,
+    "fmod": 1,
+    "argmax": 1,
+    "argmin": 1,
+    "logsumexp": 4,
+    "glu_backward": 4,
 }
 # Elementwise by torch's tags, but only moved or converted.
 _MOVED = frozenset({"clone", "where", "masked_fill", "masked_fill_", "copy_", "_to_copy", "fill"})
@@ -49,8 +89,28 @@ _GATHERS = frozenset({"embedding", "index", "index_select", "gather"})
 # Results are written without reading the operand that they replace.
 _OVERWRITES = frozenset({"fill_", "zero_", "copy_"})
 _NO_TRAFFIC = frozenset({"empty", "new_empty", "empty_like", "new_empty_strided", "empty_strided"})
-# Kinds of ATen whose work is not one pass over its operands, and that are not counted here.
-_HEAVY = ("_fft", "linalg_", "_scaled_dot_product", "_cdist", "rnn", "lstm", "gru", "_trilinear")
+# Move, make, choose or order elements, and compute nothing with them; in place or not.
+_MOVERS = frozenset(
+    {
+        "_index_put_impl", "_to_copy", "_unsafe_index", "_unsafe_index_put", "arange", "argsort",
+        "as_strided_copy", "as_strided_scatter", "bernoulli", "bucketize", "cat", "clone", "col2im",
+        "constant_pad_nd", "contiguous", "copy", "diag_embed", "diagonal_backward",
+        "diagonal_scatter", "embedding", "empty", "empty_like", "empty_permuted", "empty_strided",
+        "expand_copy", "exponential", "eye", "fill", "flip", "full", "full_like", "gather",
+        "geometric", "im2col", "index", "index_copy", "index_fill", "index_put", "index_select",
+        "linspace", "masked_fill", "masked_scatter", "masked_select", "max_unpool2d", "median",
+        "multinomial", "new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros",
+        "nonzero", "normal", "normal_functional", "one_hot", "ones", "ones_like", "pixel_shuffle",
+        "pixel_unshuffle", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+        "random", "randperm", "reflection_pad1d", "reflection_pad1d_backward", "reflection_pad2d",
+        "reflection_pad2d_backward", "repeat", "repeat_interleave", "replication_pad2d", "resize",
+        "roll", "scalar_tensor", "scatter", "searchsorted", "select_backward", "select_scatter",
+        "set", "slice_backward", "slice_scatter", "sort", "split_with_sizes_copy", "stack",
+        "take", "topk", "tril", "tril_indices", "triu", "triu_indices", "unfold_backward",
+        "uniform", "unique_consecutive", "unique_dim", "_unique2", "where", "zero", "zeros",
+        "zeros_like",
+    }
+)  # fmt: skip
 
 
 def make_operations(
@@ -113,10 +173,16 @@ def _computing(nodes: Nodes) -> Iterable[Node]:
 
 
 def _is_unknown(node: Node) -> bool:
+    """Whether nothing says how much an operation computes."""
     kind, base = kind_name(node), base_name(node)
     if has_products(kind):
         return False
-    return not kind.startswith("aten.") or any(heavy in base for heavy in _HEAVY)
+    if not kind.startswith("aten."):
+        return True
+    assert isinstance(node.target, OpOverload)
+    tags = node.target.tags
+    counted = torch.Tag.pointwise in tags or torch.Tag.reduction in tags
+    return not (counted or base in _PASSES or base.rstrip("_") in _MOVERS)
 
 
 def _operation(
@@ -160,29 +226,28 @@ def _role(nodes: Nodes, node: Node, product: Product) -> Role:
     """What a product computes.
 
     A backward product without a gradient among its operands is forward work done again
-    (activation recomputation). One with a weight carries the gradient on to the activations.
-    Else it is a weight's gradient if there was a weight in the forward product that it belongs
-    to; where that is unknown (an operator of someone's own), if that is what becomes of it.
+    (activation recomputation). Else it has one operand of a forward product and computes the
+    gradient of that product's other one: of a weight, or of what comes from data. Where the
+    forward product is unknown (an operator of someone's own), what becomes of it decides.
     """
     phase: Phase = origin_of(node).phase
     if phase != "backward":
         return "forward" if phase == "forward" else "update"
-    if "gradient" not in {nodes.kinds[side.node] for side in (product.left, product.right)}:
+    if product.role is not None:
+        return product.role
+    sides = (product.left.node, product.right.node)
+    if "gradient" not in {nodes.kinds[side] for side in sides}:
         return "forward"
-    if _has_weight(nodes, product):
+    names = {nodes.names[side] for side in sides}
+    for forward in nodes.forward.get(origin_of(node).number, ()):
+        for one in products_of(forward):
+            for own, other in ((one.left, one.right), (one.right, one.left)):
+                if nodes.names[other.node] in names:
+                    of_weight = nodes.kinds[own.node] == "parameter"
+                    return "weight_gradient" if of_weight else "input_gradient"
+    if "parameter" in {nodes.kinds[side] for side in sides}:
         return "input_gradient"
-    # An operation of several products (convolution) gives the weight's gradient in one of them.
-    if len(products_of(node)) > 1:
-        return "weight_gradient"
-    forward = [p for one in nodes.forward.get(origin_of(node).number, ()) for p in products_of(one)]
-    of_weight = any(_has_weight(nodes, p) for p in forward)
-    found = of_weight if forward else node in nodes.weight_gradients
-    return "weight_gradient" if found else "input_gradient"
-
-
-def _has_weight(nodes: Nodes, product: Product) -> bool:
-    kinds = {nodes.kinds[product.left.node], nodes.kinds[product.right.node]}
-    return bool(kinds & {"parameter", "state"})
+    return "weight_gradient" if node in nodes.weight_gradients else "input_gradient"
 
 
 def _flops(node: Node) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.fx import Graph, Node
 from torch.nn import functional
 
+from zhufeng.base import InputError
+from zhufeng.records import Role
 from zhufeng.workload._folded import Folded
-from zhufeng.workload._nodes import arguments, is_operation, kind_name
+from zhufeng.workload._nodes import PRODUCT_KINDS, arguments, is_operation, kind_name
 from zhufeng.workload._recorder import origin_of
 
 View = Callable[[Tensor], Folded]
@@ -47,6 +49,8 @@ class Product:
     group_axis: Literal["m", "k"] = "m"
     ends: Node | None = None
     """Tensor (groups,): where each group ends along that axis."""
+    role: Role | None = None
+    """Of one of several products of a backward operation; found out for the others."""
 
     @property
     def flops(self) -> int:
@@ -67,6 +71,7 @@ def register_products(kind: str, extract: Extract) -> None:
         extract: is given the arguments by name (tensors as graph nodes) and the node itself.
     """
     _PRODUCTS[kind] = extract
+    PRODUCT_KINDS.add(kind)
 
 
 def products_of(node: Node) -> Sequence[Product]:
@@ -76,8 +81,21 @@ def products_of(node: Node) -> Sequence[Product]:
 
 
 def find_products(graph: Graph) -> Products:
-    """The matrix products of every operation that has some."""
+    """The matrix products of every operation that has some.
+
+    Raises:
+        InputError: one is of complex numbers.
+    """
     found = {node: products_of(node) for node in graph.nodes if is_operation(node)}
+    for node, products in found.items():
+        form = origin_of(node).forms[0]
+        if products and form is not None and form.dtype.is_complex:
+            raise InputError(
+                f"{kind_name(node)} multiplies complex numbers",
+                expected="matrix products of real numbers",
+                came=f"{str(form.dtype).removeprefix('torch.')} in '{origin_of(node).path}'",
+                do="compute with real and imaginary parts apart, or leave that part out",
+            )
     return {node: products for node, products in found.items() if products}
 
 
@@ -190,8 +208,10 @@ def _hugging_face_forward(named: Mapping[str, Any], _: Node) -> list[Product]:
 def _hugging_face_backward(named: Mapping[str, Any], _: Node) -> list[Product]:
     x, weight, ends, gradient = (named[n] for n in ("input", "weight", "offs", "grad_output"))
     return [
-        _grouped_rows(gradient, weight, ends, _same),
-        _grouped_reduction(x, gradient, ends, _one_turned, _one_turned),
+        replace(_grouped_rows(gradient, weight, ends, _same), role="input_gradient"),
+        replace(
+            _grouped_reduction(x, gradient, ends, _one_turned, _one_turned), role="weight_gradient"
+        ),
     ]
 
 
@@ -205,6 +225,8 @@ class _Window:
     padding: Sequence[int]
     dilation: Sequence[int]
     groups: int
+    places: tuple[int, ...]
+    """Along each axis; the input may reach further (a transposed one's output padding)."""
 
     def patches(self, x: Tensor) -> Folded:
         """(images, channels, *size) as (groups, images · places, channels / groups · kernel)."""
@@ -216,6 +238,7 @@ class _Window:
             zip(self.kernel, self.stride, self.dilation, strict=True)
         ):
             x = x.unfold(2 + axis, (size - 1) * spread + 1, step)[..., ::spread]
+            x = x.narrow(2 + axis, 0, self.places[axis])
         images, channels, *rest = x.shape
         x = x.reshape(images, self.groups, channels // self.groups, *rest)
         places = list(range(3, 3 + rank))
@@ -234,11 +257,10 @@ class _Window:
         return Folded(weight.reshape(self.groups, weight.shape[0] // self.groups, -1))
 
 
-def _window(named: Mapping[str, Any], weight: Node) -> _Window:
-    kernel = shape_of(weight)[2:]
-    return _Window(
-        kernel, named["stride"], named["padding"], named["dilation"], int(named["groups"])
-    )
+def _window(named: Mapping[str, Any], weight: Node, small: Node) -> _Window:
+    """`small` is the side with an element a place: what a plain convolution gives."""
+    steps = (named["stride"], named["padding"], named["dilation"])
+    return _Window(shape_of(weight)[2:], *steps, int(named["groups"]), shape_of(small)[2:])
 
 
 def _turned_after(view: View) -> View:
@@ -247,10 +269,11 @@ def _turned_after(view: View) -> View:
 
 def _convolution(named: Mapping[str, Any], node: Node) -> list[Product]:
     x, weight = named["input"], named["weight"]
-    window = _window(named, weight)
+    small = x if named["transposed"] else node
+    window = _window(named, weight, small)
     g, rows = window.groups, shape_of(weight)[0] // window.groups
     per_filter = math.prod(shape_of(weight)[1:])
-    places = shape_of(x)[0] * math.prod(shape_of(x if named["transposed"] else node)[2:])
+    places = shape_of(small)[0] * math.prod(shape_of(small)[2:])
     if named["transposed"]:
         left, right = Side(x, window.pixels), Side(weight, _turned_after(window.filters))
         return [Product(g, places, per_filter, rows, left, right)]
@@ -260,29 +283,33 @@ def _convolution(named: Mapping[str, Any], node: Node) -> list[Product]:
 
 def _convolution_backward(named: Mapping[str, Any], _: Node) -> list[Product]:
     gradient, x, weight = named["grad_output"], named["input"], named["weight"]
-    window = _window(named, weight)
-    g, rows = window.groups, shape_of(weight)[0] // window.groups
-    per_filter = math.prod(shape_of(weight)[1:])
     transposed = bool(named["transposed"])
     small, large = (x, gradient) if transposed else (gradient, x)
+    window = _window(named, weight, small)
+    g, rows = window.groups, shape_of(weight)[0] // window.groups
+    per_filter = math.prod(shape_of(weight)[1:])
     places = shape_of(small)[0] * math.prod(shape_of(small)[2:])
     wants_input, wants_weight, *_rest = named["output_mask"]
     found = []
     if wants_input and transposed:
         left, right = Side(gradient, window.patches), Side(weight, window.filters)
-        found.append(Product(g, places, rows, per_filter, left, right))
+        found.append(Product(g, places, rows, per_filter, left, right, role="input_gradient"))
     elif wants_input:
         left = Side(gradient, window.pixels)
         right = Side(weight, _turned_after(window.filters))
-        found.append(Product(g, places, per_filter, rows, left, right))
+        found.append(Product(g, places, per_filter, rows, left, right, role="input_gradient"))
     if wants_weight:
         left = Side(small, _turned_after(window.pixels))
         right = Side(large, _turned_after(window.patches))
-        found.append(Product(g, rows, per_filter, places, left, right))
+        found.append(Product(g, rows, per_filter, places, left, right, role="weight_gradient"))
     return found
 
 
 for _kind, _extract in {
+    "aten.addmm_": _two_dimensional("mat1", "mat2"),
+    "aten.baddbmm_": _batched("batch1", "batch2"),
+    "aten.addbmm_": _batched("batch1", "batch2"),
+    "aten.addmv_": _matrix_vector("mat"),
     "aten.mm": _two_dimensional("self", "mat2"),
     "aten.addmm": _two_dimensional("mat1", "mat2"),
     "aten._addmm_activation": _two_dimensional("mat1", "mat2"),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.fx import Graph, Node
 from torch.utils import _pytree
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from zhufeng.records import Phase
 
@@ -69,6 +69,8 @@ class Recorder(TorchDispatchMode):
         self.phase: Phase = "forward"
         self.path = ""
         self.number: int | None = None
+        self.originals: list[Tensor] = []
+        """What the model holds where the graph has a copy: a constant each."""
         self._decompositions = decompositions
         self._count = 0
 
@@ -81,6 +83,11 @@ class Recorder(TorchDispatchMode):
     def finish(self, outputs: Any) -> None:
         """End the graph with these tensors (in any nest of containers)."""
         self.graph.output(_pytree.tree_map(self._node, outputs))
+        with _disable_current_modes(), torch.no_grad():
+            # They are the model's, and go back as they came.
+            for tensor, copied in zip(self.originals, self.constants.buffers(), strict=True):
+                delattr(tensor, _NODE)
+                tensor.copy_(copied)
 
     def __torch_dispatch__(
         self,
@@ -148,8 +155,10 @@ class Recorder(TorchDispatchMode):
     def _constant(self, tensor: Tensor) -> Node:
         """A tensor that came from outside: a constant of the model."""
         name = f"constant_{len(self.constants._buffers)}"
-        # As it is: any operation on it would make a tensor without data of it here.
-        self.constants.register_buffer(name, tensor)
+        # Outside of all modes, or the copy would be a tensor without data, and recorded.
+        with _disable_current_modes():
+            self.constants.register_buffer(name, tensor.detach().clone())
+        self.originals.append(tensor)
         node = self.graph.create_node("get_attr", name)
         self._stand(node, tensor)
         return node

@@ -71,7 +71,7 @@ class _Recording(Interpreter):
     """An interpreter of the step's graph that fills `seen`."""
 
     def __init__(self, step: Step, products: Products, seed: int) -> None:
-        super().__init__(step.constants, graph=step.graph)
+        super().__init__(step.fresh_constants(), graph=step.graph)
         self.seen: dict[Node, list[ObservedProduct]] = {}
         self._products = products
         self._seed = seed
@@ -102,6 +102,10 @@ class _Recording(Interpreter):
     ) -> Observed:
         value = self.env[side.node]
         assert isinstance(value, Tensor)
+        folded = side.matrix(value)
+        rows = product.m if name[-1] == "left" else product.n
+        if lengths is None:
+            assert folded.shape == (product.batch, rows, product.k), (name, folded.shape)
         parts, nonzero = (
             _parts(side.matrix(tensor), product, lengths, name[-1])
             for tensor in (value, is_nonzero(value))

@@ -83,6 +83,8 @@ def is_nonzero(x: Tensor) -> Tensor:
         return (x != 0).cpu()
     if x.dtype == torch.bfloat16:  # which NumPy lacks: all bits but the sign's
         return torch.from_numpy(np.left_shift(x.view(torch.int16).numpy(), 1) != 0)
+    if x.is_floating_point() and x.element_size() == 1:  # the 8-bit kinds likewise
+        return torch.from_numpy(np.left_shift(x.view(torch.uint8).numpy(), 1) != 0)
     return torch.from_numpy(x.numpy() != 0)
 
 

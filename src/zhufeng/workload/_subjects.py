@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import nn
 
 from zhufeng.base import InputError, brief, derive_seed, needs_extra, read_json, shown
@@ -21,6 +23,8 @@ from zhufeng.models import DECODER, Decoder, initialise, read_weights
 from zhufeng.workload._batches import Extent, drawn_batch, small_extent
 from zhufeng.workload._calls import Batch
 from zhufeng.workload._shrink import shrunk_decoder, shrunk_hugging_face
+
+_PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,13 @@ def subject_of_function(name: str, code: Path | None, extent: Extent) -> Subject
     def make(meta: bool, **arguments: Any) -> Subject:
         torch.manual_seed(derive_seed(extent.seed, "weights"))
         with torch.device("meta") if meta else nullcontext():
-            made = function(**arguments)
-        model, batch = made if isinstance(made, tuple) else (made, None)
+            made = _called(function, name, arguments)
+        model, batch = made if isinstance(made, tuple) and len(made) == _PAIR else (made, None)
         if not isinstance(model, nn.Module):
             raise InputError(
                 f"{shown(name)} returns no model",
                 expected="a torch.nn.Module, or (module, batch)",
-                came=f"a {type(model).__name__}",
+                came=f"{type(made).__name__}",
                 do="return the module, or the module and its batch",
             )
         if batch is None:
@@ -89,6 +93,18 @@ def subject_of_function(name: str, code: Path | None, extent: Extent) -> Subject
     if "small" not in inspect.signature(function).parameters:
         return subject
     return Subject(subject.name, subject.model, subject.batch, lambda: make(False, small=True))
+
+
+def _called(function: Callable[..., Any], name: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except Exception as error:
+        raise InputError(
+            f"{shown(name)} has failed",
+            expected="a function that can be called without arguments and returns a module",
+            came=f"{type(error).__name__}: {brief(error)}",
+            do="call it by itself in Python, and mend it",
+        ) from error
 
 
 def _function(name: str, code: Path | None) -> Callable[..., Any]:
@@ -141,26 +157,31 @@ def _decoder_subject(config: Any, weights: Sequence[Path], extent: Extent, path:
 def _hugging_face(table: Any, path: Path, weights: Sequence[Path], extent: Extent) -> Subject:
     with needs_extra("train"):
         from transformers import AutoConfig  # noqa: PLC0415 (slow to import)
+    if not isinstance(table, dict) or not isinstance(table.get("model_type"), str):
+        raise _no_model(path, "a file without a 'model_type'")
     try:
-        kind = table["model_type"]
-        config = AutoConfig.for_model(**{**table, "model_type": kind})
+        config = AutoConfig.for_model(**table)
         model = _build(config, weights, extent)
     except InputError:
         raise
     except Exception as error:
-        raise InputError(
-            f"{path} does not describe a model that can be built",
-            expected="the config.json of a Hugging Face model (with its 'model_type'), or of a "
-            "decoder of Zhufeng's",
-            came=f"{type(error).__name__}: {brief(error)}",
-            do="check the file, and that the installed transformers knows the model",
-        ) from error
+        raise _no_model(path, f"{type(error).__name__}: {brief(error)}") from error
 
     def small() -> Subject:
         tiny = _build(shrunk_hugging_face(config), (), small_extent(extent))
         return Subject(_name(path), tiny, drawn_batch(tiny, small_extent(extent), meta=False))
 
     return Subject(_name(path), model, drawn_batch(model, extent, meta=extent.meta), small)
+
+
+def _no_model(path: Path, came: str) -> InputError:
+    return InputError(
+        f"{path} does not describe a model that can be built",
+        expected="the config.json of a Hugging Face model (with its 'model_type'), or of a "
+        "decoder of Zhufeng's",
+        came=came,
+        do="check the file, and that the installed transformers knows the model",
+    )
 
 
 def _build(config: Any, weights: Sequence[Path], extent: Extent) -> nn.Module:
@@ -170,16 +191,55 @@ def _build(config: Any, weights: Sequence[Path], extent: Extent) -> nn.Module:
     known = [one for one in named if one is not None]
     if weights:
         auto = known[0] if known else transformers.AutoModelForCausalLM
-        tensors = {name: t for file in weights for name, t in load_file(file).items()}
-        # Without a folder, but with what it would have read.
-        load: Any = auto.from_pretrained
-        loaded: nn.Module = load(None, config=config, state_dict=tensors, dtype=torch.float32)
-        return loaded.train(extent.mode == "train")
+        return _loaded(auto, config, weights).train(extent.mode == "train")
     torch.manual_seed(derive_seed(extent.seed, "weights"))
     with torch.device("meta") if extent.meta else nullcontext():
         auto = transformers.AutoModelForCausalLM
         made: nn.Module = known[0](config) if known else auto.from_config(config)
     return made.float().train(extent.mode == "train")
+
+
+def _loaded(auto: Any, config: Any, weights: Sequence[Path]) -> nn.Module:
+    """A Hugging Face model with the weights of these files, all of which must find their place."""
+    came = ""
+    model: nn.Module
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _gather(weights, Path(folder))
+            model, told = auto.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        for what in ("mismatched_keys", "missing_keys", "unexpected_keys"):
+            if wrong := sorted(map(str, told.get(what) or ())):
+                came = f"{what.replace('_', ' ')}: {shown(wrong[0])}, {len(wrong)} in all"
+                break
+    except Exception as error:  # noqa: BLE001 (transformers raises what it likes)
+        came = f"{type(error).__name__}: {brief(error)}"
+    if came:
+        raise InputError(
+            f"the weights {weights[0].name} do not fit the model",
+            expected="the tensors that its config.json asks for",
+            came=came,
+            do="name the safetensors files that belong to the config, or none for random weights",
+        )
+    return model
+
+
+def _gather(weights: Sequence[Path], folder: Path) -> None:
+    """A folder of these files, as transformers reads one whatever the files are called."""
+    places: dict[str, str] = {}
+    for number, file in enumerate(weights):
+        name = f"model-{number:05d}.safetensors"
+        (folder / name).symlink_to(file.resolve())
+        with safe_open(file, "pt") as opened:
+            places |= dict.fromkeys(opened.keys(), name)
+    (folder / "generation_config.json").write_text("{}")  # else it is looked for on the network
+    index = {"metadata": {}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
 def _name(path: Path) -> str:

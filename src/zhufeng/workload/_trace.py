@@ -7,6 +7,8 @@ reference path (`SDPBackend.MATH`), because the fused kernel would hide its matr
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import Optimizer
 from torch.utils import _pytree
 
+from zhufeng.base import InputError, brief
 from zhufeng.records import Mode, TensorKind
 from zhufeng.workload._calls import Batch, Call, make_call
 from zhufeng.workload._operators import TRACED_AS
@@ -77,11 +80,8 @@ class StepFunction:
     others: Mapping[str, Tensor]
     """Everything else that the model reads: frozen parameters and buffers."""
 
-    def __call__(
-        self, state: StepState, inputs: Sequence[Tensor], scope: Scope | None = None
-    ) -> StepOutput:
+    def __call__(self, state: StepState, inputs: Sequence[Tensor], scope: Scope) -> StepOutput:
         """Do the step on these tensors; `state` may be changed in place."""
-        scope = scope or Scope(Recorder({}))
         parameters = [p.detach().requires_grad_() for p in state.parameters]
         named = dict(zip(self.trained, parameters, strict=True))
         named |= dict(zip(self.others, state.others, strict=True))
@@ -93,6 +93,8 @@ class StepFunction:
             result = self.call.run(stand_in, inputs)
             if self.mode != "train":
                 return StepOutput(_plain(result), [], state)
+            if not result.requires_grad:
+                raise _untrained(self.model)
             scope.begin_backward(result)
             gradients = torch.autograd.grad(result, parameters, allow_unused=True)
         scope.begin_update()
@@ -116,6 +118,8 @@ class Step:
     graph: Graph
     constants: nn.Module
     """Tensors of the model that are neither parameters nor buffers, by the graph's names."""
+    originals: list[Tensor]
+    """The model's own tensors that `constants` are copies of."""
     nested: _pytree.TreeSpec
     """How the graph's outputs make up a `StepOutput`."""
 
@@ -130,9 +134,9 @@ class Step:
             found += [(f"{name}.{key}", "state") for key in state]
         return found + [(f"batch.{i}", "input") for i in range(len(step.call.inputs))]
 
-    def interpreter(self) -> Interpreter:
-        """What runs the graph."""
-        return Interpreter(self.constants, graph=self.graph)
+    def fresh_constants(self) -> nn.Module:
+        """The constants, for one run of the graph, which may change them."""
+        return copy.deepcopy(self.constants)
 
     def replay(
         self,
@@ -145,13 +149,14 @@ class Step:
         Args:
             state: may be changed in place, as a training step does; `clone` it to keep it.
             inputs: the batch's tensors, in the order of the batch.
-            interpreter: runs it, in place of `interpreter()`.
+            interpreter: runs it, in place of a plain one.
         """
         flat = _pytree.tree_leaves((state, list(inputs)))
         device = flat[0].device.type if flat else "cpu"
         # What autocast does has been written into the graph already.
         with torch.no_grad(), torch.autocast(device, enabled=False):
-            out = (interpreter or self.interpreter()).run(*flat)
+            runner = interpreter or Interpreter(self.fresh_constants(), graph=self.graph)
+            out = runner.run(*flat)
         output: StepOutput = _pytree.tree_unflatten(out, self.nested)
         return output
 
@@ -163,6 +168,7 @@ def trace_step(
     mode: Mode = "train",
     *,
     decompositions: Decompositions | None = None,
+    seed: int = 0,
 ) -> Step:
     """Trace one step of `model` on `batch`; nothing of the model is changed.
 
@@ -173,20 +179,35 @@ def trace_step(
         optimizer: over the model's parameters; without one there is no update.
         mode: "train" traces gradients and update, the others the forward pass alone.
         decompositions: operations to take apart: operator to a function of the same arguments.
+        seed: of what the model draws, where it has to be traced on its data.
 
     Raises:
-        InputError: the model cannot be called so.
+        InputError: the model cannot be called so, or has nothing to train.
     """
     call = make_call(model, batch, mode)
     trained, others = _tensors(model, mode)
+    if mode == "train" and not trained:
+        raise _untrained(model)
     parameters = list(trained.values())
     states: list[State] = [{} for _ in parameters]
     if optimizer:
         states = initial_states(optimizer, parameters)
     function = StepFunction(model, mode, optimizer, call, trained, others)
     state = StepState(parameters, list(others.values()), states)
-    graph, constants, nested = _record(function, state, {**TRACED_AS, **(decompositions or {})})
-    return Step(function, state, graph, constants, nested)
+    table = {**TRACED_AS, **(decompositions or {})}
+    try:
+        recorder, nested = _record(function, state, table, seed)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"the model {type(model).__name__} cannot be traced on this batch",
+            expected="a model that runs on its batch, with a loss that eager can go back from and "
+            "an optimizer that needs no more than gradients",
+            came=f"{type(error).__name__}: {brief(error)}",
+            do="run one step of it in plain PyTorch first, then trace the same",
+        ) from error
+    return Step(function, state, recorder.graph, recorder.constants, recorder.originals, nested)
 
 
 def _tensors(model: nn.Module, mode: Mode) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -198,14 +219,14 @@ def _tensors(model: nn.Module, mode: Mode) -> tuple[dict[str, Tensor], dict[str,
 
 
 def _record(
-    function: StepFunction, state: StepState, decompositions: Decompositions
-) -> tuple[Graph, nn.Module, _pytree.TreeSpec]:
-    """The graph of the step, its constants, and how its outputs are nested."""
+    function: StepFunction, state: StepState, decompositions: Decompositions, seed: int
+) -> tuple[Recorder, _pytree.TreeSpec]:
+    """The recorder of the step, and how its outputs are nested."""
     flat, structure = _pytree.tree_flatten((state, function.call.inputs))
 
     def record(recorder: Recorder, given: list[Tensor]) -> _pytree.TreeSpec:
         recorder.inputs(given)
-        with plain_attention(), _without_onednn(), recorder:
+        with plain_attention(), _without_fused_layers(), recorder:
             own, inputs = _pytree.tree_unflatten(given, structure)
             output = function(own, inputs, Scope(recorder))
         outputs, nested = _pytree.tree_flatten(output)
@@ -214,15 +235,16 @@ def _record(
 
     recorder = Recorder(decompositions)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        with _quiet(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
             blank = {id(tensor): _without_data(fake, tensor) for tensor in flat}
             nested = record(recorder, [blank[id(tensor)] for tensor in flat])
     except (DataDependentOutputException, DynamicOutputShapeException):
         # The model looks at its data to choose its way: the way of this batch is taken.
         recorder = Recorder(decompositions)
         with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
             nested = record(recorder, [tensor.detach().clone() for tensor in flat])
-    return recorder.graph, recorder.constants, nested
+    return recorder, nested
 
 
 def _without_data(fake: FakeTensorMode, tensor: Tensor) -> Tensor:
@@ -253,15 +275,39 @@ def plain_attention() -> Iterator[None]:
 
 
 @contextmanager
-def _without_onednn() -> Iterator[None]:
-    """It would do a whole recurrent layer in one operator."""
+def _without_fused_layers() -> Iterator[None]:
+    """oneDNN would do a recurrent layer, and torch an encoder's layer, in one operator."""
     # torch.backends.mkldnn.flags does this too, but warns of other devices on the way out.
-    enabled = torch._C._get_mkldnn_enabled()
+    onednn = torch._C._get_mkldnn_enabled()
+    fast = torch.backends.mha.get_fastpath_enabled()
     torch._C._set_mkldnn_enabled(False)
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
-        torch._C._set_mkldnn_enabled(enabled)
+        torch._C._set_mkldnn_enabled(onednn)
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's own log of what does not run without data: the error says it."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _untrained(model: nn.Module) -> InputError:
+    return InputError(
+        f"the model {type(model).__name__} has nothing to train",
+        expected="parameters that require gradients, and a loss that depends on them",
+        came="a loss without a gradient",
+        do="unfreeze a parameter, do not detach the loss, or trace another mode than 'train'",
+    )
 
 
 def _plain(result: Any) -> Any:

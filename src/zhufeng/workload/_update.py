@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from zhufeng.base import InputError, shown
+
 State = dict[str, Tensor]
 
 
@@ -125,4 +127,13 @@ def _tensor_counters() -> Iterator[None]:
 
 def _tensors(state: Mapping[str, Any], *, clone: bool = False) -> State:
     found = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    rest = [key for key, value in state.items() if key not in found and value is not None]
+    if rest:
+        raise InputError(
+            "the optimizer keeps other things than tensors",
+            expected="a state of tensors, so that a captured step can be replayed as any step",
+            came=f"'{shown(rest[0])}', a {type(state[rest[0]]).__name__}",
+            do="keep it as a tensor, as torch.optim does with 'step', or capture without the "
+            "optimizer",
+        )
     return {k: v.detach().clone() for k, v in found.items()} if clone else found
