@@ -282,3 +282,20 @@ def test_cuda_repeats_to_the_bit_and_agrees_with_the_cpu(tmp_path: Path, precisi
     trained(tmp_path, "cpu", precision=precision)
     losses = [read_metrics(tmp_path / n)[-1]["held_out_loss"] for n in ("1", "cpu")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_on_the_pinned_text_of_the_references_bits_a_byte_fall(tmp_path: Path) -> None:
+    """From 8 bits to below the entropy of that text's own bytes, in a twentieth of its steps."""
+    config = TrainConfig(reference="gpt-gelu-small", steps=80, evaluate_every=80)
+    task, schedule = open_task(config, (), 0)
+    train(task, schedule, tmp_path, 0)
+    counts: Counter[int] = Counter()
+    for _, targets in task.held_out():
+        counts.update(targets.flatten().tolist())
+    shares = [count / counts.total() for count in counts.values()]
+    entropy = -sum(share * math.log2(share) for share in shares)
+    first, last = (
+        line["bits_per_byte"] or 0 for line in read_metrics(tmp_path) if "bits_per_byte" in line
+    )
+    assert first == pytest.approx(8, abs=0.3)
+    assert last < entropy - 0.5
