@@ -258,4 +258,4 @@ def test_the_users_matplotlibrc_changes_nothing() -> None:
     [(0, "0"), (999.4, "999"), (1000, "1 k"), (4.368e8, "437 M"), (999_600, "1 M"), (2e21, "2 Z")],
 )
 def test_large_numbers_have_prefixes(value: float, told: str) -> None:
-    assert si(value) == told
+    assert si(value) == told.replace(" ", "\N{NO-BREAK SPACE}")

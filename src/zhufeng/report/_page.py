@@ -69,14 +69,15 @@ def render(page: Page) -> bytes:
 
 
 def si(value: float) -> str:
-    """A number of three digits with the prefix of its size: ``"437 M"`` for 4.37e8.
+    """A number of three digits with the prefix of its size: ``"437 M"`` for 4.37e8 (the space
+    is one that no line is broken at).
 
     From a thousand to below 10^27; smaller and larger ones as they are.
     """
     if not 1e3 <= value < 1e27:  # noqa: PLR2004 (kilo and above yotta)
         return f"{value:.3g}"
     power = min(int(math.log10(value * 1.0005) // 3), len(_PREFIXES))
-    return f"{value / 1e3**power:.3g} {_PREFIXES[power - 1]}"
+    return f"{value / 1e3**power:.3g}\N{NO-BREAK SPACE}{_PREFIXES[power - 1]}"
 
 
 def format_cell(value: Cell) -> str:
