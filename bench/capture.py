@@ -167,19 +167,21 @@ def overheads(case: Case, repetitions: int, seed: int, *, bf16: bool) -> tuple[F
 
     def plain() -> None:
         optimizer.zero_grad()
-        loss: Tensor = model(*batch).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss: Tensor = model(*batch).loss
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
+    def whole() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            capture(model, batch, case.optimizer, seed=seed)
+
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         step = trace_step(model, batch, case.optimizer)
-        plain()
-        record_step(step, seed)
-        pairs = [(cpu_s(lambda: record_step(step, seed)), cpu_s(plain)) for _ in range(repetitions)]
-        wholes = [
-            (cpu_s(lambda: capture(model, batch, case.optimizer, seed=seed)), cpu_s(plain))
-            for _ in range(max(1, repetitions // 3))
-        ]
+    plain()
+    record_step(step, seed)
+    pairs = [(cpu_s(lambda: record_step(step, seed)), cpu_s(plain)) for _ in range(repetitions)]
+    wholes = [(cpu_s(whole), cpu_s(plain)) for _ in range(max(1, repetitions // 3))]
     recorded, captured = (
         ratios(*(list(column) for column in zip(*rows, strict=True))) for rows in (pairs, wholes)
     )

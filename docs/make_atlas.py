@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,15 @@ import torch
 import zhufeng.workload
 from zhufeng.base import parse, sha256_file, sha256_json, to_json, write_durable
 from zhufeng.models.reference import REFERENCES
-from zhufeng.records import Point
+from zhufeng.records import Point, Workload
 from zhufeng.report import si
 from zhufeng.training import TrainConfig, open_task, read_points, train
 from zhufeng.workload import (
     FAMILIES,
     AtlasRow,
     Extent,
+    GradientError,
+    Subject,
     atlas_row,
     capture,
     join,
@@ -169,8 +171,7 @@ def published(name: str, config: Config, mode: str = "train") -> AtlasRow:
         with torch.autocast("cpu", torch.bfloat16):
             small = None
             if subject.small is not None and mode == "train":
-                twin = subject.small()
-                small = capture(twin.model, twin.batch, torch.optim.AdamW(twin.model.parameters()))
+                small = checked_twin(name, subject.small)
             optimizer = torch.optim.AdamW(subject.model.parameters()) if mode == "train" else None
             workload = capture(
                 subject.model, subject.batch, optimizer, extent.mode, name=name, small=small
@@ -178,6 +179,18 @@ def published(name: str, config: Config, mode: str = "train") -> AtlasRow:
     if workload.uncounted:
         sys.stderr.write(f"{name}: not counted: {workload.uncounted}\n")
     return atlas_row(workload)
+
+
+def checked_twin(name: str, make: Callable[[], Subject]) -> Workload | None:
+    """The small twin's capture; None, said on stderr, where the family has none that runs."""
+    try:
+        twin = make()
+        return capture(twin.model, twin.batch, torch.optim.AdamW(twin.model.parameters()))
+    except GradientError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever a family makes of sizes it never saw)
+        sys.stderr.write(f"{name}: not checked: {error}\n")
+        return None
 
 
 def learned(name: str) -> AtlasRow:
@@ -198,7 +211,8 @@ def learned(name: str) -> AtlasRow:
 def code_hash() -> str:
     """Of everything that a row follows from beside its configuration."""
     folder = Path(zhufeng.workload.__file__).parent
-    told = {"__init__.py", "_section.py", "_timeline.py"}  # they say it, and change nothing of it
+    # These judge it or tell it, and change nothing of it.
+    told = {"__init__.py", "_check.py", "_section.py", "_timeline.py"}
     files = sorted(path for path in folder.rglob("*.py") if path.name not in told)
     return sha256_json([sha256_file(path, remember=False) for path in files])
 

@@ -383,3 +383,13 @@ def test_padding_of_a_transposed_convolution_beyond_its_stride() -> None:
     workload = capture(wrapped, (torch.randn(1, 16, 4, 4), torch.tensor([3])))
     for gemm in workload.gemms:
         zero_tile_grids(workload, gemm)
+
+
+def test_weights_that_changed_under_autocast_are_not_judged_by_their_old_casts() -> None:
+    model, batch = network()
+    with torch.autocast("cpu", torch.bfloat16):
+        model(*batch)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(torch.randn_like(parameter))
+        assert capture(model, batch).gradients == "checked"

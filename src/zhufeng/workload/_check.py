@@ -43,6 +43,8 @@ def eager_gradients(step: Step, seed: int, *, fused: bool) -> tuple[Tensor, list
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.enable_grad())
         torch.manual_seed(seed)
+        # Within one autocast context casts of weights are kept, though the weights have changed.
+        torch.clear_autocast_cache()
         if not fused:
             stack.enter_context(plain_attention())
         for parameter in model.parameters():

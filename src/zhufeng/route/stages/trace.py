@@ -142,12 +142,16 @@ def _given(config: TraceConfig, work: Work) -> Workload:
 
 
 def _check_small(config: TraceConfig, work: Work, make: Callable[[], Subject]) -> Workload | None:
+    from zhufeng.workload import GradientError  # noqa: PLC0415 (torch takes seconds to import)
+
     try:
         small = make()
+        return _capture(config, work, small.model, small.batch)
+    except GradientError:
+        raise
     except Exception as error:  # noqa: BLE001 (whatever a family makes of sizes it never saw)
-        work.draft.note(f"gradients not checked, no small model could be built: {brief(error)}")
+        work.draft.note(f"gradients not checked, no small model could be made: {brief(error)}")
         return None
-    return _capture(config, work, small.model, small.batch)
 
 
 def _only(work: Work, field: str) -> Path | None:
