@@ -181,7 +181,7 @@ def overheads(case: Case, repetitions: int, seed: int, *, bf16: bool) -> tuple[F
     plain()
     record_step(step, seed)
     pairs = [(cpu_s(lambda: record_step(step, seed)), cpu_s(plain)) for _ in range(repetitions)]
-    wholes = [(cpu_s(whole), cpu_s(plain)) for _ in range(max(1, repetitions // 3))]
+    wholes = [(cpu_s(whole), cpu_s(plain)) for _ in range(max(1, repetitions // 7))]
     recorded, captured = (
         ratios(*(list(column) for column in zip(*rows, strict=True))) for rows in (pairs, wholes)
     )
@@ -249,7 +249,7 @@ def measure(quick: bool, seed: int) -> Mapping[str, Figure]:
     wholes = []
     for name, make in recorded_cases(seed).items():
         case, bf16 = make()
-        recorded, whole = overheads(case, 3 if quick else 9, seed, bf16=bf16)
+        recorded, whole = overheads(case, 7 if quick else 15, seed, bf16=bf16)
         figures[f"recording_overhead_{name}"] = recorded
         wholes.append(whole)
     worst = max(figures.values(), key=lambda figure: figure.value or 0.0)
