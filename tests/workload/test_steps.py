@@ -382,7 +382,8 @@ def test_padding_of_a_transposed_convolution_beyond_its_stride() -> None:
     wrapped = WithLoss(nn.Sequential(model, nn.Unflatten(0, (1, 16))))
     workload = capture(wrapped, (torch.randn(1, 16, 4, 4), torch.tensor([3])))
     for gemm in workload.gemms:
-        zero_tile_grids(workload, gemm)
+        ((grid,),) = zero_tile_grids(workload, gemm)
+        assert grid.pairs == -(-gemm.m // 16) * -(-gemm.n // 16) * -(-gemm.k // 16)
 
 
 def test_weights_that_changed_under_autocast_are_not_judged_by_their_old_casts() -> None:
