@@ -30,9 +30,11 @@ from zhufeng.base._hashing import canonical_json, sha256_file, sha256_json
 from zhufeng.base._iterate import batched
 from zhufeng.base._lazy import lazy_names
 from zhufeng.base._progress import track
+from zhufeng.base._remote import fetch, is_url, remote_files
 from zhufeng.base._seeds import derive_seed, generator
 from zhufeng.base._sources import Files, Source, anchor, expand
 from zhufeng.base._typed import (
+    UNKEYED,
     Json,
     brief,
     dump_toml,
@@ -52,6 +54,7 @@ from zhufeng.base._typed import (
 __all__ = [
     "MANIFEST",
     "UNFINISHED",
+    "UNKEYED",
     "DamagedError",
     "Draft",
     "Files",
@@ -74,9 +77,11 @@ __all__ = [
     "durable",
     "exclusive",
     "expand",
+    "fetch",
     "files_below",
     "find",
     "generator",
+    "is_url",
     "is_utf8",
     "lazy_names",
     "loads_json",
@@ -89,6 +94,7 @@ __all__ = [
     "read_text",
     "read_toml",
     "record",
+    "remote_files",
     "sha256_file",
     "sha256_json",
     "shown",

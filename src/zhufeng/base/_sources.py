@@ -1,4 +1,4 @@
-"""Files that the user names: files, folders and globs, told apart by content, not by place."""
+"""Files that the user names: files, folders, globs and URLs, told apart by content."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zhufeng.base._errors import InputError
 from zhufeng.base._hashing import sha256_file
+from zhufeng.base._remote import fetch, is_url, remote_files
 from zhufeng.base._typed import brief, shown, similar_name
 
 
@@ -32,7 +33,18 @@ class Source:
     """The shortest end of its path that no other source of the field shares, so that a corpus
     is the same corpus wherever it lies."""
     path: Path
+    """Where it lies on this machine; for a URL, the path within its store."""
     sha256: str
+    """Of its bytes; for a URL, of what the store says of it."""
+    url: str | None = None
+
+    def local(self) -> Path:
+        """The file on this machine; one behind a URL is fetched to the cache.
+
+        Raises:
+            OSError: it cannot be fetched.
+        """
+        return self.path if self.url is None else fetch(self.url, self.sha256)
 
 
 def expand(
@@ -46,7 +58,8 @@ def expand(
     """The files that `patterns` name, without repetition, sorted by name.
 
     Args:
-        patterns: paths of files and folders, and globs (``**`` reaches into folders).
+        patterns: paths of files and folders, globs (``**`` reaches into folders), and fsspec
+            URLs of the same.
         base: where relative paths start.
         files: which endings are meant.
         where: who names them ("recipe.toml: corpus.inputs"), for the error.
@@ -57,7 +70,13 @@ def expand(
     """
     # By what a link leads to, so that nothing is read twice; but read under its own name.
     found: dict[Path, tuple[Path, str]] = {}
+    remote: dict[Path, tuple[str, str]] = {}
     for pattern in patterns:
+        if is_url(pattern):
+            fitting = _fitting(pattern, files, where)
+            found |= {path: (path, path.name) for path in fitting}
+            remote |= fitting
+            continue
         try:
             matches = _expand_one(pattern, base, files, where, outside)
         except (RuntimeError, ValueError) as error:
@@ -73,7 +92,12 @@ def expand(
     names = _distinct(dict(found.values()))
     return tuple(
         sorted(
-            (Source(_utf8(name), path, sha256_file(path)) for path, name in names.items()),
+            (
+                Source(_utf8(name), path, remote[path][1], remote[path][0])
+                if path in remote
+                else Source(_utf8(name), path, sha256_file(path))
+                for path, name in names.items()
+            ),
             key=lambda source: source.name,
         )
     )
@@ -115,6 +139,21 @@ def _expand_one(
     return [(match, match.name) for match in matches]
 
 
+def _fitting(pattern: str, files: Files, where: str) -> dict[Path, tuple[str, str]]:
+    """Path within its store to URL and identity, for the files that a URL names."""
+    named = remote_files(pattern, where)
+    paths = {Path("/", url.partition("://")[2]): (url, identity) for url, identity in named}
+    fitting = {path: what for path, what in paths.items() if _fits(path, files)}
+    if not fitting:
+        raise InputError(
+            f"{where}: '{shown(pattern)}' holds nothing to read",
+            expected=_kinds(files),
+            came=f"{len(paths)} files of other kinds",
+            do="check the URL",
+        )
+    return fitting
+
+
 def _named(pattern: str, base: Path) -> Path:
     if not pattern:
         raise ValueError("an empty path")
@@ -125,6 +164,8 @@ def _named(pattern: str, base: Path) -> Path:
 
 def anchor(pattern: str, base: Path) -> str:
     """The absolute pattern that names from anywhere what `pattern` names from `base`."""
+    if is_url(pattern):
+        return pattern
     path = _named(pattern, base)
     if path.exists() or not glob.has_magic(pattern):
         return str(path)

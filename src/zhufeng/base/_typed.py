@@ -37,6 +37,14 @@ def record(cls: type[T]) -> type[T]:
     return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
 
+UNKEYED = "unkeyed"
+"""Marks a field of a stage's configuration that no byte of the artifact depends on, such as how
+many processes make it: a change of it leaves the artifact fresh.
+
+>>> workers: Annotated[int, UNKEYED] = 2
+"""
+
+
 def parse(kind: type[T], data: Any, source: str) -> T:
     """Build a `record` from what TOML or JSON gave.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zhufeng.base import (
+    UNKEYED,
     Files,
     InputError,
     dump_toml,
@@ -176,6 +177,12 @@ def file_fields(config: type) -> dict[str, Files]:
         for marker in hint.__metadata__
         if isinstance(marker, Files)
     }
+
+
+def unkeyed_fields(config: type) -> set[str]:
+    """The fields of a configuration that the artifact does not depend on."""
+    hints = typing.get_type_hints(config, include_extras=True)
+    return {name for name, hint in hints.items() if UNKEYED in getattr(hint, "__metadata__", ())}
 
 
 def _check_names(head: Mapping[str, Any], bodies: Mapping[str, Any], source: str) -> None:

@@ -36,12 +36,14 @@ from zhufeng.base import (
 )
 from zhufeng.report import SECTION, Section, read_section, write_section
 from zhufeng.route._page import PAGE, write_page
-from zhufeng.route._recipe import Recipe, file_fields, read_recipe
+from zhufeng.route._recipe import Recipe, file_fields, read_recipe, unkeyed_fields
 from zhufeng.route._stage import Stage, Work, load_stage, owner_of
 from zhufeng.route._status import StageStatus
 
 # Not "recipe.toml": a folder that holds a user's own recipe is not therefore a run.
 RECIPE = "run.toml"
+# Beside an artifact: what its stage keeps for another time.
+KEPT = ".parts"
 Sources = dict[str, tuple[Source, ...]]
 _HALF_WRITTEN = (RECIPE + UNFINISHED, PAGE + UNFINISHED)
 _HALF_MADE = re.compile(r"\..+\.(draft-[0-9a-f]{16}|replaced)")
@@ -198,13 +200,12 @@ class Run:
         for need, status in upstream.items():
             if not status.whole:
                 return StageStatus(stage.name, "stale", f"{need} has to be made first", manifest)
+        manifests = {need: s.manifest for need, s in upstream.items() if s.manifest}
         try:
-            sources = self._sources(stage)
+            spec = self._spec(stage, self._sources(stage), manifests)
         except InputError as error:
             why = f"its inputs are out of reach: {error.where}"
             return StageStatus(stage.name, "stale", why, manifest, whole=True)
-        manifests = {need: s.manifest for need, s in upstream.items() if s.manifest}
-        spec = self._spec(stage, sources, manifests)
         if spec.key != manifest.spec.key:
             why = "; ".join(differences(manifest.spec, spec))
             return StageStatus(stage.name, "stale", why, manifest)
@@ -233,11 +234,15 @@ class Run:
         config = to_json(self.recipe.sections[stage.name])
         inputs = {f"{f}: {s.name}": s.sha256 for f, found in sources.items() for s in found}
         inputs |= {f"stage: {name}": _content_sha256(m) for name, m in upstream.items()}
+        inputs |= stage.models_of(self.recipe.sections[stage.name])
+        unkeyed = unkeyed_fields(stage.config)
         return Spec(
             kind=stage.name,
             version=stage.version,
             # How a file is reached is not what the artifact is made from; its content is.
-            configuration={key: value for key, value in config.items() if key not in sources},
+            configuration={
+                k: v for k, v in config.items() if k not in sources and k not in unkeyed
+            },
             inputs=inputs,
             seed=self.recipe.seed if stage.seeded else 0,
         )
@@ -255,7 +260,8 @@ class Run:
             made = True
             log.info("%s: at work", name)
             places = {need: self.place(need) for need in self._needs(stage)}
-            work = Work(draft, sources, places, self.recipe.seed)
+            kept = self.folder / f"{name}{KEPT}"
+            work = Work(draft, sources, places, self.recipe.seed, kept)
             section = stage.make(config, work)
             if not isinstance(section, Section):
                 raise TypeError(f"the stage '{name}' must return a Section, not {section!r}")

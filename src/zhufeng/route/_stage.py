@@ -32,6 +32,9 @@ class Work:
     """Folder of the artifact of each stage that it needs."""
     seed: int
     """The run's seed; derive streams with `derive_seed(seed, ...)`."""
+    kept: Path
+    """A folder of the stage's own, perhaps not there yet, that outlives the artifact: what costs
+    much and may serve again when the configuration changes. Nothing else reads it."""
 
     @property
     def folder(self) -> Path:
@@ -66,6 +69,14 @@ class Stage(Generic[C]):
     """Whether anything in it is drawn at random; without, a new seed leaves it fresh."""
     command: str = ""
     """The command that makes it alone, without ``-o``: ``"zhufeng corpus build INPUT..."``."""
+
+    models: Callable[[C], Mapping[str, str]] | None = None
+    """Hashes, by name, of what it is made from beside the files that its fields name: models."""
+
+    def models_of(self, config: C) -> Mapping[str, str]:
+        """Hashes of the models that it uses when it is configured so."""
+        found = self.models(config) if self.models else {}
+        return {f"model: {name}": sha256 for name, sha256 in found.items()}
 
     def needs_of(self, config: C) -> tuple[str, ...]:
         """Stages whose artifacts it reads when it is configured so."""
