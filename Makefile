@@ -40,7 +40,7 @@ $(BIN)/python:
 		{ rm -rf .venv; echo "Python's venv is missing; on Debian: apt install python3-venv"; exit 2; }
 
 .venv/.demo: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[train]'
+	$(INSTALL) -e '.[corpus,offline-models,train]'
 	@touch $@
 
 .venv/.test: $(BIN)/python pyproject.toml constraints.txt

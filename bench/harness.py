@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +31,15 @@ class Figure:
     low: float | None = None
     high: float | None = None
     runs: int = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures, and what is told beside them."""
+
+    figures: Mapping[str, Figure]
+    beside: Mapping[str, object] = field(default_factory=dict)
+    """As JSON: the models used, a row a file."""
 
 
 def median(values: Sequence[float]) -> Figure:
@@ -67,34 +76,42 @@ def program_cpu_s(command: Sequence[str | Path], **environment: str) -> float:
 def main(
     name: str,
     about: str,
-    measure: Callable[[bool, int], Mapping[str, Figure]],
+    measure: Callable[..., Mapping[str, Figure] | Report],
     *,
     packages: Sequence[str] = (),
     seed: int = 0,
+    data: str | None = None,
 ) -> None:
     """Run a benchmark.
 
     Args:
         name: its own.
         about: what it measures, for ``--help`` and the table's head.
-        measure: called with quick and seed; returns the figures.
+        measure: called with quick and seed, and with `data` the folder or None; returns the
+            figures.
         packages: whose versions are told beside Zhufeng's.
         seed: unless ``--seed`` gives another.
+        data: what ``--data DIR`` holds, for ``--help``; None: there is no such flag.
     """
     parser = argparse.ArgumentParser(prog=f"bench/{name}.py", description=about)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--seed", type=int, default=seed)
+    if data is not None:
+        parser.add_argument("--data", type=Path, metavar="DIR", help=data)
     flags = parser.parse_args()
-    figures = measure(flags.quick, flags.seed)
+    given = (flags.quick, flags.seed) if data is None else (flags.quick, flags.seed, flags.data)
+    measured = measure(*given)
+    report = measured if isinstance(measured, Report) else Report(measured)
     told = {
         "bench": name,
         "quick": flags.quick,
         "seed": flags.seed,
         "machine": machine(),
         "versions": {p: metadata.version(p) for p in ("zhufeng", *packages)},
-        "figures": {key: figure.value for key, figure in figures.items()},
-        "spread": {key: [f.low, f.high, f.runs] for key, f in figures.items()},
+        **report.beside,
+        "figures": {key: figure.value for key, figure in report.figures.items()},
+        "spread": {key: [f.low, f.high, f.runs] for key, f in report.figures.items()},
     }
     sys.stdout.write(json.dumps(told, indent=1) + "\n" if flags.json else _table(about, told))
 
@@ -122,5 +139,10 @@ def _table(about: str, told: Mapping[str, object]) -> str:
         shown = "none" if value is None else f"{value:.4g}"
         between = f"{low:.4g} to {high:.4g}, {runs} runs" if low is not None else ""
         lines.append(f"  {key:<28} {shown:>10}   {between}")
-    lines += ["", *(f"{key}: {told[key]}" for key in ("machine", "versions", "seed", "quick"))]
+    lines.append("")
+    for key, value in told.items():
+        if key in {"bench", "figures", "spread"}:
+            continue
+        rows = [f"  {row}" for row in value] if isinstance(value, list) else []
+        lines += [f"{key}:", *rows] if rows else [f"{key}: {value}"]
     return "\n".join(lines) + "\n"

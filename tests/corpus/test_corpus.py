@@ -16,14 +16,13 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from zhufeng.base import Files, InputError, Source, expand
 from zhufeng.corpus import (
-    DOCUMENTS,
     TEXT_FILES,
     ByteTokenizer,
     CorpusConfig,
     CorpusSummary,
     FileTokenizer,
     build,
-    read_documents,
+    read_sources,
 )
 from zhufeng.records import Document, read_parquet, read_shard, read_token_set
 
@@ -36,7 +35,7 @@ def built(
     folder: Path, out: Path, tokenizer: Source | None = None, **keys: object
 ) -> CorpusSummary:
     config = CorpusConfig(inputs=("unused",), **keys)  # type: ignore[arg-type]
-    return build(config, sources(folder), tokenizer, out)
+    return build(config, sources(folder), tokenizer, out, out.parent / "parts")
 
 
 def tokens_of(out: Path) -> list[list[int]]:
@@ -63,7 +62,7 @@ def texts(tmp_path: Path) -> Path:
 
 
 def test_every_source_is_told_whatever_became_of_it(texts: Path) -> None:
-    found = {d.source_uri: d for d in read_documents(sources(texts))}
+    found = {d.source_uri: d for d in read_sources(sources(texts))}
     told = {name.removeprefix("texts/"): (d.status, d.text) for name, d in found.items()}
     assert told == {
         "a.txt": ("ok", "Hello, 珠峰.\r\n"),
@@ -89,7 +88,7 @@ def test_counts_add_up_and_documents_hold_what_was_counted(texts: Path, tmp_path
     out = tmp_path / "out"
     out.mkdir()
     summary = built(texts, out)
-    documents = list(read_parquet(out / DOCUMENTS))
+    documents = list(read_parquet(out / "documents.parquet"))
     assert summary.documents == len(documents) == 14
     assert summary.statuses == {"ok": 4, "no_text": 2, "failed": 8}
     assert summary.tokens == sum(d.n_tokens or 0 for d in documents)
@@ -100,7 +99,7 @@ def test_byte_tokens_are_the_text_and_an_end(texts: Path, tmp_path: Path) -> Non
     out = tmp_path / "out"
     out.mkdir()
     built(texts, out)
-    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.status == "ok"]
+    kept = [d.text for d in read_parquet(out / "documents.parquet") if d.status == "ok"]
     assert tokens_of(out) == [[*text.encode(), 256] for text in kept]
 
 
@@ -133,7 +132,7 @@ def test_file_tokens_are_those_of_hugging_face(texts: Path, tmp_path: Path, word
     out = tmp_path / "out"
     out.mkdir()
     summary = built(texts, out, source)
-    kept = [d.text for d in read_parquet(out / DOCUMENTS) if d.status == "ok"]
+    kept = [d.text for d in read_parquet(out / "documents.parquet") if d.status == "ok"]
     end = reference.token_to_id("<|endoftext|>")
     expected = [[*reference.encode(text, add_special_tokens=False).ids, end] for text in kept]
     assert tokens_of(out) == expected
@@ -153,7 +152,7 @@ def test_shards_close_when_full_and_never_divide_a_document(tmp_path: Path) -> N
     folder.mkdir()
     out.mkdir()
     for number in range(10):
-        (folder / f"{number}.txt").write_text("x" * 9)
+        (folder / f"{number}.txt").write_text("x" * 8 + str(number))
     summary = built(folder, out, shard_tokens=25)
     shards = [read_shard(path.with_suffix("")) for path in sorted(out.glob("*.idx"))]
     assert [len(shard) for shard in shards] == [3, 3, 3, 1]
@@ -168,7 +167,7 @@ def test_rows_keep_their_order_over_many_batches(tmp_path: Path) -> None:
     with (folder / "rows.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": f"row {n}"}) + "\n" for n in range(3000))
     built(folder, out)
-    documents: list[Document] = list(read_parquet(out / DOCUMENTS))
+    documents: list[Document] = list(read_parquet(out / "documents.parquet"))
     assert [d.text for d in documents] == [f"row {n}" for n in range(3000)]
 
 

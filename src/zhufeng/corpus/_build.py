@@ -2,126 +2,245 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import numpy as np
-
-from zhufeng.base import Files, Source, batched, record, track
-from zhufeng.corpus._text import TEXT_FILES, read_documents
-from zhufeng.corpus._tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer, Tokens
-from zhufeng.records import (
-    Document,
-    TokenSet,
-    token_dtype,
-    write_parquet,
-    write_token_set,
+from zhufeng.base import Source, sha256_json, track, write_durable
+from zhufeng.corpus._board import Board
+from zhufeng.corpus._config import CorpusConfig
+from zhufeng.corpus._documents import Compose, judged, wanted, with_status
+from zhufeng.corpus._meter import Meter
+from zhufeng.corpus._plan import Costs, write_costs
+from zhufeng.corpus._spool import Spool
+from zhufeng.corpus._stages import Describe, Listen, Probe, Watch
+from zhufeng.corpus._text import Medium, document_id, read_sources
+from zhufeng.corpus._write import TRAINED_ON, CorpusSummary, documents_file, write_corpus
+from zhufeng.corpus.captions import caption_hashes
+from zhufeng.corpus.duplicates import cluster
+from zhufeng.corpus.engine import (
+    Engine,
+    Finished,
+    InProcess,
+    OnRay,
+    PartStore,
+    Pipeline,
+    Pool,
+    Schedule,
+    Tally,
+    UnitStage,
 )
+from zhufeng.corpus.media import spans
+from zhufeng.corpus.screen import screen_hashes
+from zhufeng.corpus.speech import speech_hashes
+from zhufeng.records import Document
 
-DOCUMENTS = "documents.parquet"
-_BATCH = 256
-_KEPT_FOR_PAGE = 20
-_TRAINED_ON = frozenset({"ok", "partial"})
-EXCERPT_CHARACTERS = 700
-
-
-@record
-class CorpusConfig:
-    """What the corpus is made of; the section ``[corpus]`` of a recipe."""
-
-    inputs: Annotated[tuple[str, ...], TEXT_FILES]
-    """Files, folders and globs."""
-    tokenizer: Annotated[str | None, Files(endings=(".json",))] = None
-    """A Hugging Face tokenizer.json; bytes without it."""
-    end_of_document: str | None = None
-    """The token of that file that ends a document; found by its usual names without it."""
-    shard_tokens: int = 100_000_000
-    """A shard is closed by the first document that brings it to this many tokens."""
-
-    def __post_init__(self) -> None:
-        if not self.inputs:
-            raise ValueError("at least one input")
-        if self.shard_tokens < 1:
-            raise ValueError("a shard of at least 1 token")
-        if self.end_of_document is not None and self.tokenizer is None:
-            raise ValueError("no end_of_document without a tokenizer: bytes have their own")
-
-
-@dataclass
-class CorpusSummary:
-    """What was built."""
-
-    tokenizer: str = ""
-    vocabulary: int = 0
-    shards: int = 0
-    tokens: int = 0
-    text_bytes: int = 0
-    """Of the documents that became tokens."""
-    statuses: Counter[str] = field(default_factory=Counter)
-    shown: list[Document] = field(default_factory=list)
-    """The first documents, their text cut, for the page."""
-
-    @property
-    def documents(self) -> int:
-        """All of them, whatever their status."""
-        return self.statuses.total()
+SUCCESS = "_SUCCESS"
 
 
 def build(
-    config: CorpusConfig, inputs: Iterable[Source], tokenizer_file: Source | None, folder: Path
+    config: CorpusConfig,
+    inputs: Iterable[Source],
+    tokenizer_file: Source | None,
+    folder: Path,
+    parts: Path,
 ) -> CorpusSummary:
-    """Write ``documents.parquet``, ``tokens-NNNNN.bin/.idx`` and ``tokens.json`` into `folder`.
+    """Write documents, token shards, ``tokens.json`` and, last, ``_SUCCESS`` into `folder`.
 
-    Every document is a row; those with text are tokens too, each followed by the token that
-    ends a document.
+    Every source is a row among the documents, whatever becomes of it; those with text that is
+    good and said by no other are tokens too, each followed by the token that ends a document.
+
+    Args:
+        config: what is made.
+        inputs: texts, videos and recordings.
+        tokenizer_file: the file that `config.tokenizer` names.
+        folder: where the corpus goes.
+        parts: where what is made of each span is kept, so that nothing is made twice: neither
+            after a kill, nor where a changed configuration does not touch it.
+
+    Raises:
+        InputError: a model is missing, or the tokenizer is none.
+        MissingExtraError: there are videos, and no extra ``corpus``.
     """
-    tokenizer: Tokenizer = ByteTokenizer()
-    if tokenizer_file is not None:
-        tokenizer = FileTokenizer(tokenizer_file.path, tokenizer_file.name, config.end_of_document)
-    summary = CorpusSummary(tokenizer=tokenizer.name, vocabulary=tokenizer.vocabulary)
-    with ShardSet(folder, tokenizer.vocabulary, config.shard_tokens) as shards:
-        documents = track(read_documents(inputs), "reading")
-        write_parquet(folder / DOCUMENTS, _tokenised(documents, tokenizer, shards, summary))
-    summary.shards, summary.tokens = shards.shards, shards.tokens
-    tokens = TokenSet(
-        tokenizer=tokenizer.name,
-        vocabulary=tokenizer.vocabulary,
-        end=tokenizer.end,
-        tokens=summary.tokens,
-        text_bytes=summary.text_bytes,
-    )
-    write_token_set(folder, tokens)
+    sources = tuple(inputs)
+    store = PartStore(parts)
+    worked = _work(config, sources, store)
+    meter = Meter()
+    with Spool() as spool:
+        for document in track(_documents(config, sources, store, worked.finished), "reading"):
+            spool.add(document)
+        with meter.step("duplicates"):
+            same = _duplicates(config, spool)
+        with meter.step("tokens"):
+            summary = write_corpus(config, _marked(config, spool, same), tokenizer_file, folder)
+    write_durable(folder / SUCCESS, b"")
+    if worked.tally.done and not worked.tally.found:
+        write_costs(parts, _costs(config, worked, summary, meter, folder))
     return summary
 
 
-def _tokenised(
-    documents: Iterable[Document], tokenizer: Tokenizer, shards: ShardSet, summary: CorpusSummary
+def model_hashes(config: CorpusConfig) -> Mapping[str, str]:
+    """Name to hash of the models that the pipeline uses when it is configured so."""
+    return {
+        **screen_hashes(config.screen),
+        **speech_hashes(config.speech),
+        **caption_hashes(config.captions),
+    }
+
+
+def pipeline_of(config: CorpusConfig) -> Pipeline:
+    """The stages through which videos go."""
+    stages: list[UnitStage] = [
+        Probe(),
+        Watch(config=config.screen, device=config.device),
+        Listen(config=config.speech, device=config.device),
+    ]
+    models = {"screen": screen_hashes(config.screen), "speech": speech_hashes(config.speech)}
+    if described := caption_hashes(config.captions):
+        stages.append(Describe(config=config.captions, device=config.device))
+        models["caption"] = described
+    compose = Compose(
+        join=config.join,
+        quality=config.quality,
+        models=tuple((kind, tuple(named.items())) for kind, named in models.items()),
+        pipeline=sha256_json([stage.fingerprint() for stage in stages]),
+    )
+    return Pipeline((*stages, compose), partial(spans, length_s=config.span_s), wanted)
+
+
+@dataclass(frozen=True)
+class _Worked:
+    """What came of the videos."""
+
+    finished: Mapping[str, Finished] = field(default_factory=dict)
+    """By content."""
+    tally: Tally = field(default_factory=Tally)
+    wall_s: float = 0.0
+    bytes: int = 0
+
+
+def _work(config: CorpusConfig, sources: tuple[Source, ...], store: PartStore) -> _Worked:
+    """Every video through the pipeline."""
+    media = [one for one in read_sources(sources) if isinstance(one, Medium)]
+    if not media:
+        return _Worked()
+    pipeline = pipeline_of(config)
+    statuses: Counter[str] = Counter()
+    finished: dict[str, Finished] = {}
+    begun = time.monotonic()
+    with _engine(config, pipeline) as engine:
+        schedule = Schedule(pipeline, engine, store, config.limits)
+        board = Board(schedule.tally, statuses, len(media))
+        for given, last in board.watch(schedule.run(one.given for one in media)):
+            value = last.part.value
+            statuses[value.status if isinstance(value, Document) else "failed"] += 1
+            # Documents may be many; they lie in the store, and only their keys are held.
+            finished[given.content] = replace(last, part=replace(last.part, value=None))
+    wall_s = time.monotonic() - begun
+    return _Worked(finished, schedule.tally, wall_s, sum(one.bytes for one in media))
+
+
+def _costs(
+    config: CorpusConfig, worked: _Worked, summary: CorpusSummary, meter: Meter, folder: Path
+) -> Costs:
+    """What all this has cost, for `zhufeng corpus plan`; no part of the artifact."""
+    tally, workers = worked.tally, config.workers_here()
+    one_by_one = worked.finished.values()
+    shards = sum(path.stat().st_size for path in folder.glob("tokens-*"))
+    return Costs(
+        media_s=tally.media_s,
+        documents=summary.documents,
+        source_bytes=worked.bytes,
+        document_bytes=(folder / documents_file(config)).stat().st_size,
+        shard_bytes=shards,
+        tokens=summary.tokens,
+        wall_s=worked.wall_s,
+        workers=workers,
+        load_ms=tally.load_ms / workers,
+        peak_gb=tally.peak_gb,
+        device=config.device,
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        cpu_ms={**tally.cpu_ms, **meter.cpu_ms},
+        media_s_by_document=tuple(one.media_s for one in one_by_one),
+        cpu_ms_by_document=tuple(one.cpu_ms for one in one_by_one),
+    )
+
+
+def _engine(config: CorpusConfig, pipeline: Pipeline) -> Engine:
+    workers = config.workers_here()
+    match config.engine:
+        case "in-process":
+            return InProcess(pipeline.stages)
+        case "ray":
+            return OnRay(pipeline.stages, workers, config.limits, config.ray_address)
+        case "pool":
+            return Pool(pipeline.stages, workers, config.limits)
+
+
+def _documents(
+    config: CorpusConfig,
+    sources: tuple[Source, ...],
+    store: PartStore,
+    finished: Mapping[str, Finished],
 ) -> Iterator[Document]:
-    """Pass documents on with their number of tokens, their tokens having gone to the shards."""
-    for batch in batched(documents, _BATCH):
-        encoded = iter(tokenizer.encode([d.text for d in batch if d.status in _TRAINED_ON]))
-        for document in batch:
-            counted = document
-            if document.status in _TRAINED_ON:
-                tokens = _ended(next(encoded), tokenizer)
-                shards.write(tokens)
-                counted = replace(document, n_tokens=len(tokens), tokenizer=tokenizer.name)
-            _count(summary, counted)
-            yield counted
+    for one in read_sources(sources):
+        if isinstance(one, Medium):
+            yield _of_medium(one, store, finished[one.given.content])
+        elif one.status == "ok":
+            yield with_status(judged(one, config.quality))
+        else:
+            yield one
 
 
-def _ended(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
-    ended = np.empty(len(tokens) + 1, dtype=token_dtype(tokenizer.vocabulary))
-    ended[:-1], ended[-1] = tokens, tokenizer.end
-    return ended
+def _of_medium(medium: Medium, store: PartStore, last: Finished) -> Document:
+    given = medium.given
+    part = None if last.part.failure else store.find(last.stage, last.key, Document)
+    if part is not None and part.value is not None:
+        document: Document = part.value
+    else:
+        assert last.part.failure, "a part that was there a moment ago"
+        document = Document(
+            doc_id="",
+            source_uri="",
+            content_sha256="",
+            bytes=0,
+            status="failed",
+            reason=last.part.failure,
+        )
+    return replace(
+        document,
+        doc_id=document_id(given.content),
+        source_uri=given.name,
+        content_sha256=given.content,
+        bytes=medium.bytes,
+        licence=medium.licence or document.licence,
+    )
 
 
-def _count(summary: CorpusSummary, document: Document) -> None:
-    summary.statuses[document.status] += 1
-    if document.n_tokens is not None:
-        summary.text_bytes += len(document.text.encode())
-    if len(summary.shown) < _KEPT_FOR_PAGE:
-        summary.shown.append(replace(document, text=document.text[:EXCERPT_CHARACTERS]))
+def _duplicates(config: CorpusConfig, spool: Spool) -> Mapping[str, str]:
+    """Id of each document that others repeat, to the id of the one that stays."""
+    texts = ((one.doc_id, one.text) for one in spool if one.status in TRAINED_ON)
+    return cluster(track(texts, "comparing"), config.duplicates)
+
+
+def _marked(config: CorpusConfig, spool: Spool, same: Mapping[str, str]) -> Iterator[Document]:
+    """The documents with their clusters; all but one of each filtered, where that is wanted."""
+    kept: set[str] = set()
+    for document in spool:
+        group = same.get(document.doc_id)
+        if group is None or document.status not in TRAINED_ON:
+            yield document
+            continue
+        clustered = replace(document, dup_cluster=group)
+        # A file that comes twice has one id; the first of the two stays.
+        stays = document.doc_id == group and group not in kept
+        kept.add(document.doc_id)
+        if stays or not config.duplicates.remove:
+            yield clustered
+        else:
+            yield replace(clustered, status="filtered", reason=f"says the same as {group}")

@@ -1,47 +1,86 @@
-"""Texts into documents: plain text and Markdown, JSON lines and Parquet with a text column."""
+"""What sources hold: texts become documents; videos, and rows that name them, become inputs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from zhufeng.base import Files, InputError, Source, brief, is_utf8, loads_json
+from zhufeng.base import (
+    Files,
+    InputError,
+    Source,
+    brief,
+    is_url,
+    is_utf8,
+    loads_json,
+    remote_files,
+    sha256_file,
+)
+from zhufeng.corpus.engine import Input
 from zhufeng.records import Document
 
 TEXT_FILES = Files(endings=(".txt", ".md", ".jsonl", ".parquet"))
-_COLUMN = "text"
+_TEXT, _URI, _LICENCE = "text", "uri", "licence"
 
 
-def read_documents(sources: Iterable[Source]) -> Iterator[Document]:
-    """The documents of text files, in the order of `sources`.
+@dataclass(frozen=True)
+class Medium:
+    """A video or a recording among the sources."""
+
+    given: Input
+    bytes: int
+    licence: str | None = None
+
+
+def read_sources(sources: Iterable[Source]) -> Iterator[Document | Medium]:
+    """What files hold, in the order of `sources`.
 
     A plain text or Markdown file is one document; a row of a JSONL or Parquet file is one,
-    its text under ``text``. What cannot be read becomes a document too, with status
+    its text under ``text``. A row without a text that names a video under ``uri`` (a path from
+    the list's own folder, or an fsspec URL; its ``licence`` beside it) is that video. Any other
+    file is taken for a video. What cannot be read becomes a document too, with status
     ``failed`` and the reason: nothing disappears.
     """
     for source in sources:
-        match source.path.suffix.lower():
+        suffix = source.path.suffix.lower()
+        if suffix not in TEXT_FILES.endings:
+            yield _medium(source)
+            continue
+        try:
+            path = source.local()
+        except OSError as error:
+            yield _document(source, None, reason=f"cannot be fetched: {brief(error)}")
+            continue
+        match suffix:
             case ".jsonl":
-                yield from _jsonl(source)
+                yield from _jsonl(source, path)
             case ".parquet":
-                yield from _parquet(source)
+                yield from _parquet(source, path)
             case _:
-                yield _plain(source)
+                yield _plain(source, path)
 
 
-def _plain(source: Source) -> Document:
+def _medium(source: Source) -> Medium:
+    size = 0 if source.url else source.path.stat().st_size
+    given = Input(source.name, source.url or str(source.path), source.sha256)
+    return Medium(given, size)
+
+
+def _plain(source: Source, path: Path) -> Document:
     try:
         # A byte order mark is not text.
-        text = source.path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         reason = f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}"
         return _document(source, None, reason=reason)
     return _document(source, None, text=text)
 
 
-def _jsonl(source: Source) -> Iterator[Document]:
-    with source.path.open("rb") as file:
+def _jsonl(source: Source, path: Path) -> Iterator[Document | Medium]:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -54,14 +93,15 @@ def _jsonl(source: Source) -> Iterator[Document]:
             yield _row(source, place, row)
 
 
-def _parquet(source: Source) -> Iterator[Document]:
+def _parquet(source: Source, path: Path) -> Iterator[Document | Medium]:
     import pyarrow as pa  # noqa: PLC0415 (slow to import)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     number = 0
     try:
-        file = pq.ParquetFile(source.path)
-        columns = [_COLUMN] if _COLUMN in file.schema_arrow.names else []
+        file = pq.ParquetFile(path)
+        names = file.schema_arrow.names
+        columns = [name for name in (_TEXT, _URI, _LICENCE) if name in names]
         for batch in file.iter_batches(batch_size=1024, columns=columns):
             for row in batch.to_pylist():
                 number += 1
@@ -70,11 +110,26 @@ def _parquet(source: Source) -> Iterator[Document]:
         yield _document(source, f"row {number + 1}", reason=f"not Parquet: {brief(error)}")
 
 
-def _row(source: Source, place: str, row: Any) -> Document:
-    text = row.get(_COLUMN) if isinstance(row, dict) else None
-    if not isinstance(text, str):
-        return _document(source, place, reason=f"no string under '{_COLUMN}'")
-    return _document(source, place, text=text)
+def _row(source: Source, place: str, row: Any) -> Document | Medium:
+    table = row if isinstance(row, dict) else {}
+    text, uri, licence = (table.get(name) for name in (_TEXT, _URI, _LICENCE))
+    if isinstance(text, str):
+        return _document(source, place, text=text)
+    if isinstance(uri, str) and uri:
+        try:
+            return _listed(source, uri, licence if isinstance(licence, str) else None)
+        except (InputError, OSError, ValueError) as error:
+            came = error.came if isinstance(error, InputError) else brief(error)
+            return _document(source, place, reason=f"'{uri}' is out of reach: {came}")
+    return _document(source, place, reason=f"no string under '{_TEXT}' and none under '{_URI}'")
+
+
+def _listed(source: Source, uri: str, licence: str | None) -> Medium:
+    if is_url(uri):
+        ((url, identity), *_) = remote_files(uri, source.name)
+        return Medium(Input(uri, url, identity), 0, licence)
+    path = source.path.parent / uri.removeprefix("file://")
+    return Medium(Input(uri, str(path), sha256_file(path)), path.stat().st_size, licence)
 
 
 def _document(
@@ -84,12 +139,18 @@ def _document(
     if reason is None and not is_utf8(text):
         text, reason = "", "a lone surrogate in the text"
     failed, empty = reason is not None, not text.strip()
+    size = 0 if source.url else source.path.stat().st_size
     return Document(
-        doc_id=hashlib.sha256(f"{source.sha256}:{place or ''}".encode()).hexdigest(),
+        doc_id=document_id(source.sha256, place),
         source_uri=f"{source.name}#{place}" if place else source.name,
         content_sha256=source.sha256,
-        bytes=len(text.encode()) if place else source.path.stat().st_size,
+        bytes=len(text.encode()) if place else size,
         status="failed" if failed else "no_text" if empty else "ok",
         reason=reason or ("the text is empty" if empty else None),
         text="" if failed else text,
     )
+
+
+def document_id(content: str, place: str | None = None) -> str:
+    """The id of what stands at `place` in a source with this content."""
+    return hashlib.sha256(f"{content}:{place or ''}".encode()).hexdigest()

@@ -30,6 +30,8 @@ class Segment:
     model: str | None = None
     suppressed_by: str | None = None
     """Why it is not in the document's text; None where it is."""
+    original: str | None = None
+    """The text before its script was normalised; None where that changed nothing."""
 
 
 @record
@@ -58,6 +60,8 @@ class Document:
     licence: str | None = None
 
     text: str = ""
+    original_text: str | None = None
+    """The text before its script was normalised; None where that changed nothing."""
     lang: str | None = None
     """ISO 639 code."""
     lang_score: float | None = None
@@ -82,4 +86,5 @@ class Document:
     """CPU time by stage, in milliseconds."""
 
 
-DOCUMENT = Form("document", Document)
+# Version 2 added the originals of normalised texts.
+DOCUMENT = Form("document", Document, version=2, upgrades={1: dict})

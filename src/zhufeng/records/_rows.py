@@ -114,6 +114,7 @@ def _schema() -> pa.Schema:
             pa.field("shot", integer),
             pa.field("model", text),
             pa.field("suppressed_by", text),
+            pa.field("original", text),
         ]
     )
     required = {"doc_id": text, "source_uri": text, "content_sha256": text, "bytes": integer}
@@ -128,6 +129,7 @@ def _schema() -> pa.Schema:
         "fps": real,
         "licence": text,
         "text": text,
+        "original_text": text,
         "lang": text,
         "lang_score": real,
         "segments": pa.list_(segment),

@@ -17,10 +17,18 @@ from zhufeng.report._section import (
     read_section,
     write_section,
 )
+from zhufeng.report._transcript import (
+    TRANSCRIPT_PAGE,
+    Transcript,
+    clock,
+    in_time,
+    render_transcript,
+)
 
 __all__ = [
     "COLOURS",
     "SECTION",
+    "TRANSCRIPT_PAGE",
     "Block",
     "Code",
     "Figures",
@@ -36,12 +44,16 @@ __all__ = [
     "Text",
     "Trace",
     "Track",
+    "Transcript",
     "bars",
+    "clock",
     "format_cell",
+    "in_time",
     "lines",
     "plot",
     "read_section",
     "render",
+    "render_transcript",
     "si",
     "write_section",
 ]

@@ -7,6 +7,7 @@ from zhufeng.route._run import RECIPE, Run, StageResult, new_run
 from zhufeng.route._stage import (
     ROUTE,
     RouteStep,
+    Sources,
     Stage,
     Work,
     known_stages,
@@ -21,6 +22,7 @@ __all__ = [
     "Recipe",
     "RouteStep",
     "Run",
+    "Sources",
     "Stage",
     "StageResult",
     "StageStatus",

@@ -28,8 +28,8 @@ def add_to_run(
         folder: the run's; made if it is not there.
         name: the stage.
         flags: values of the stage's configuration as the command line gave them, None where
-            it did not; relative paths start at the working folder. They beat the environment,
-            which beats the file.
+            it did not, tables for what stands in a table; relative paths start at the working
+            folder. They beat the environment, which beats the file.
         config_file: TOML with a section named as the stage; its relative paths start at its
             own folder.
 
@@ -46,9 +46,21 @@ def add_to_run(
     nearer |= {key: value for key, value in flags.items() if value is not None}
     _anchor(nearer, stage.config, Path.cwd())
     source = str(config_file) if config_file else "the command line"
-    config = parse(stage.config, {**table, **nearer}, source)
+    config = parse(stage.config, _laid_over(table, nearer), source)
     run = _open_or_new(folder, head)
     return run, run.add(name, config)
+
+
+def _laid_over(table: Mapping[str, Any], nearer: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` with the values of `nearer` in place of its own, in tables within it too."""
+    merged = dict(table)
+    for key, value in nearer.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = _laid_over(below, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _section(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -75,9 +87,9 @@ def _open_or_new(folder: Path, head: dict[str, Any]) -> Run:
 
 def _anchor(table: dict[str, Any], config: type, base: Path) -> None:
     """Make the paths in fields that name files absolute."""
-    for key in file_fields(config):
+    for key, files in file_fields(config).items():
         value = table.get(key)
         if isinstance(value, str):
-            table[key] = anchor(value, base)
+            table[key] = value if files.known(value, base) else anchor(value, base)
         elif isinstance(value, list):
             table[key] = [anchor(str(one), base) for one in value]

@@ -37,14 +37,13 @@ from zhufeng.base import (
 from zhufeng.report import SECTION, Section, read_section, write_section
 from zhufeng.route._page import PAGE, write_page
 from zhufeng.route._recipe import Recipe, file_fields, read_recipe, unkeyed_fields
-from zhufeng.route._stage import Stage, Work, load_stage, owner_of
+from zhufeng.route._stage import Sources, Stage, Work, load_stage, owner_of
 from zhufeng.route._status import StageStatus
 
 # Not "recipe.toml": a folder that holds a user's own recipe is not therefore a run.
 RECIPE = "run.toml"
 # Beside an artifact: what its stage keeps for another time.
 KEPT = ".parts"
-Sources = dict[str, tuple[Source, ...]]
 _HALF_WRITTEN = (RECIPE + UNFINISHED, PAGE + UNFINISHED)
 _HALF_MADE = re.compile(r"\..+\.(draft-[0-9a-f]{16}|replaced)")
 
@@ -213,7 +212,7 @@ class Run:
 
     def _sources(self, stage: Stage[Any]) -> Sources:
         config = self.recipe.sections[stage.name]
-        sources: Sources = {}
+        sources: dict[str, tuple[Source, ...]] = {}
         for field, files in file_fields(stage.config).items():
             value = getattr(config, field)
             patterns = [value] if isinstance(value, str) else list(value or ())
@@ -234,7 +233,7 @@ class Run:
         config = to_json(self.recipe.sections[stage.name])
         inputs = {f"{f}: {s.name}": s.sha256 for f, found in sources.items() for s in found}
         inputs |= {f"stage: {name}": _content_sha256(m) for name, m in upstream.items()}
-        inputs |= stage.models_of(self.recipe.sections[stage.name])
+        inputs |= stage.models_of(self.recipe.sections[stage.name], sources)
         unkeyed = unkeyed_fields(stage.config)
         return Spec(
             kind=stage.name,

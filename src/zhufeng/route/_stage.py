@@ -14,6 +14,8 @@ from zhufeng.base import Draft, InputError, Source, unknown_key
 from zhufeng.report import Section
 
 C = TypeVar("C")
+Sources = Mapping[str, tuple[Source, ...]]
+"""Files by the field of the configuration that names them."""
 
 GROUP = "zhufeng.stages"
 # A section, a folder and an anchor of the page at once; and no key of a recipe's header.
@@ -26,7 +28,7 @@ class Work:
 
     draft: Draft
     """The artifact being made: write below ``draft.folder``; figures and notes go there too."""
-    sources: Mapping[str, tuple[Source, ...]]
+    sources: Sources
     """The files that the configuration names, by field (fields marked with `Files`)."""
     upstream: Mapping[str, Path]
     """Folder of the artifact of each stage that it needs."""
@@ -70,12 +72,12 @@ class Stage(Generic[C]):
     command: str = ""
     """The command that makes it alone, without ``-o``: ``"zhufeng corpus build INPUT..."``."""
 
-    models: Callable[[C], Mapping[str, str]] | None = None
+    models: Callable[[C, Sources], Mapping[str, str]] | None = None
     """Hashes, by name, of what it is made from beside the files that its fields name: models."""
 
-    def models_of(self, config: C) -> Mapping[str, str]:
-        """Hashes of the models that it uses when it is configured so."""
-        found = self.models(config) if self.models else {}
+    def models_of(self, config: C, sources: Sources) -> Mapping[str, str]:
+        """Hashes of the models that it uses on these files when it is configured so."""
+        found = self.models(config, sources) if self.models else {}
         return {f"model: {name}": sha256 for name, sha256 in found.items()}
 
     def needs_of(self, config: C) -> tuple[str, ...]:

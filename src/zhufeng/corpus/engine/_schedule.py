@@ -7,7 +7,7 @@ does not.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,11 +41,17 @@ class Tally:
     done: int = 0
     media_s: float = 0.0
     """Seconds of media whose documents stand."""
+    fresh_s: float = 0.0
+    """Of these, those that were worked on now."""
     made: Counter[str] = field(default_factory=Counter)
     """Parts made now, by stage; the others were there."""
     found: Counter[str] = field(default_factory=Counter)
-    cpu_ms: Counter[str] = field(default_factory=Counter)
+    cpu_ms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """CPU time of all parts, made now or before, by step."""
+    load_ms: float = 0.0
+    """CPU time of all workers for opening stages."""
+    peak_gb: float = 0.0
+    """The most memory that one worker has held, in 10^9 bytes."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,9 @@ class Finished:
     stage: str
     key: str
     part: Part
+    media_s: float
+    cpu_ms: float
+    """Of all its parts."""
 
 
 class Schedule:
@@ -122,7 +131,8 @@ class Schedule:
         del self._jobs[job.given[0].content]
         for given in job.given:
             self.tally.done += 1
-            self.tally.media_s += job.media.duration_s if job.media else 0.0
+            self.tally.media_s += job.result.media_s
+            self.tally.fresh_s += job.result.media_s if job.fresh else 0.0
             yield given, job.result
 
     def _advance(self, job: _Job) -> None:
@@ -151,9 +161,13 @@ class Schedule:
             if self._deaths[task.key] < _TRIES:
                 self._ready.appendleft((job, node))
                 return job
+        if isinstance(answer, Outcome):
+            self.tally.load_ms += answer.load_ms
+            self.tally.peak_gb = max(self.tally.peak_gb, answer.peak_gb)
         part = self._part(answer)
         self._parts.put(node.stage.name, node.key, part)
         self.tally.made[node.stage.name] += 1
+        job.fresh = True
         self._record(job, node, part)
         self._advance(job)
         return job
@@ -165,7 +179,8 @@ class Schedule:
         return Part(None, f"it ended its worker twice: {answer.how}", died)
 
     def _record(self, job: _Job, node: _Node, part: Part) -> None:
-        self.tally.cpu_ms.update(part.cpu_ms)
+        for step, cpu_ms in part.cpu_ms.items():
+            self.tally.cpu_ms[step] += cpu_ms
         job.record(node, part)
 
 
@@ -186,6 +201,8 @@ class _Job:
         self.given = [given]
         self.media: Media | None = None
         self.result: Finished | None = None
+        self.fresh = False
+        self._cpu_ms = 0.0
         self._pipeline = pipeline
         self._fingerprints = fingerprints
         self._spans: tuple[Span, ...] = ()
@@ -210,12 +227,14 @@ class _Job:
     def record(self, node: _Node, part: Part) -> None:
         """Keep what a node gave."""
         self._parts[node.stage.name, node.index] = part
+        self._cpu_ms += sum(part.cpu_ms.values())
         first, last = self._pipeline.stages[0], self._pipeline.stages[-1]
         if node.stage is first and part.value is not None:
             self.media = part.value
             self._spans = self._pipeline.cut(part.value)
         elif node.stage in (first, last):
-            self.result = Finished(node.stage.name, node.key, part)
+            media_s = self.media.duration_s if self.media else 0.0
+            self.result = Finished(node.stage.name, node.key, part, media_s, self._cpu_ms)
 
     def item(self, node: _Node) -> Item:
         """What the node's stage is given."""

@@ -47,6 +47,10 @@ class Outcome:
     value: Any | None = None
     failure: str | None = None
     cpu_ms: Mapping[str, float] = field(default_factory=dict)
+    load_ms: float = 0.0
+    """CPU time that opening the stage has taken, where this item was its first."""
+    peak_gb: float = 0.0
+    """The most memory that the worker has held so far, in 10^9 bytes."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ holds nothing of the caller's, and may die of a stranger's file without taking a
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from zhufeng.base import record
@@ -182,10 +183,18 @@ class Handler:
     def process(self, task: Task) -> Outcome | Refusal:
         """Work on one task."""
         stage = self._stages[task.stage]
+        begun = time.process_time()
         if task.stage not in self._open:
             try:
                 stage.open()
             except Exception as error:  # noqa: BLE001 (for the caller to raise)
                 return Refusal(error)
             self._open.add(task.stage)
-        return stage.process(task.item)
+        load_ms = 1000 * (time.process_time() - begun)
+        return replace(stage.process(task.item), load_ms=load_ms, peak_gb=_peak_gb())
+
+
+def _peak_gb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak * (1 if sys.platform == "darwin" else 1024) / _GB

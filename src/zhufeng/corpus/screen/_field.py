@@ -1,0 +1,173 @@
+"""What of a picture's strokes stands still and has not been looked at yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from zhufeng.corpus.screen._rect import Rect
+from zhufeng.corpus.screen._strokes import strokes, strokes_within, thickened, workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zhufeng.corpus.screen._strokes import Luma, Strokes
+
+# What stands for so many samples is no part of a moving picture.
+_STANDS = 3
+_HALVINGS = 3
+_CELL = 1 << _HALVINGS
+# Letters cover a third of their line; hatching, foliage and noise that stands cover less.
+_NEW = 0.16
+# A place that proved to hold no text must show this much more, until that is forgotten.
+_RAISE = 1.4
+_FORGET_S = 4.0
+# Levels of luma by which the picture changes beyond a codec's noise.
+_CHANGE = 10
+# Text that is fading in or being typed is waited for, but not for ever.
+_GROWS = 1.3
+_PATIENCE = 3
+_JOIN = np.ones((3, 5), np.uint8)
+
+
+class Field:
+    """The strokes of the last samples, and which of them are explained.
+
+    A stroke that stands for three samples and is neither explained nor next to one that is
+    calls for a look. A background that moves fast leaves none; one that moves slowly is followed
+    from neighbour to neighbour.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        """Of a reduced picture of that size."""
+        self.bounds = Rect(0, 0, width, height)
+        self.cells = Rect(0, 0, -(-width // _CELL), -(-height // _CELL))
+        grid = (self.cells.y1, self.cells.x1)
+        self.changed = np.ones(grid, np.bool_)
+        """Cells [rows, columns] of 8 by 8 pixels in which this sample is not as the last."""
+        self.judged = False
+        """Whether the last sample had anything new to say of what stands."""
+        self.standing: Strokes = np.zeros((height, width), np.uint8)
+        """[h, w]: the strokes that have stood for three samples."""
+        self._explained: Strokes = np.zeros_like(self.standing)
+        self._recent: deque[Strokes] = deque(maxlen=_STANDS)
+        self._times: deque[float] = deque(maxlen=_STANDS)
+        self._reference: Luma | None = None
+        self._bar = np.full(grid, _NEW, np.float32)
+        self._scores = np.zeros(grid, np.float32)
+        self._unchanged = 0
+        self._waited = 0
+        self._pool = [np.zeros_like(self.standing) for _ in range(_STANDS + 1)]
+        self._buffers = np.empty((3, height, width), np.uint8)
+        self._work = workspace(height, width)
+
+    @property
+    def now(self) -> Strokes:
+        """[h, w]: the strokes of the last sample."""
+        return self._recent[-1]
+
+    @property
+    def stands_since(self) -> float:
+        """From when on what stands has been there, seconds."""
+        return self._times[0]
+
+    def add(self, t: float, small: Luma) -> None:
+        """Take a sample, [h, w] of reduced luma."""
+        if self._times:
+            self._bar -= (self._bar - _NEW) * (1 - 0.5 ** ((t - self._times[-1]) / _FORGET_S))
+        self._times.append(t)
+        self._recent.append(self._drawn(small))
+        self._unchanged = 0 if self.changed.any() else self._unchanged + 1
+        self.judged = self._unchanged < _STANDS and len(self._recent) == _STANDS
+        if self.judged:
+            self._judge()
+
+    def _drawn(self, small: Luma) -> Strokes:
+        """The strokes, found anew only where the picture differs from when they were found."""
+        free = next(one for one in self._pool if all(one is not other for other in self._recent))
+        if self._reference is None:
+            self._reference = small.copy()
+            free[:] = strokes(small, self._work)
+            return free
+        differs = cv2.absdiff(small, self._reference, dst=self._buffers[0])
+        cv2.threshold(differs, _CHANGE, 255, cv2.THRESH_BINARY, dst=differs)
+        self.changed = _by_cells(differs) > 0
+        x, y, dx, dy = cv2.boundingRect(self.changed.astype(np.uint8))
+        if not dx:
+            return self.now
+        where = Rect(x, y, x + dx, y + dy).scaled(_CELL, self.bounds)
+        where.of(self._reference)[:] = where.of(small)
+        if where != self.bounds:
+            free[:] = self.now
+        where.of(free)[:] = strokes_within(self._reference, 0, where, self._work)
+        return free
+
+    def _judge(self) -> None:
+        """Tell what stands, and score what of it is new."""
+        first, second, third = self._recent
+        near, fresh, ever = self._buffers
+        cv2.bitwise_and(cv2.bitwise_and(first, second, dst=fresh), third, dst=self.standing)
+        thickened(self._explained, near, fresh)
+        crept = cv2.bitwise_and(self.standing, near, dst=near)
+        cv2.bitwise_xor(self.standing, crept, dst=fresh)
+        cv2.threshold(fresh, 0, 255, cv2.THRESH_BINARY, dst=fresh)
+        self._scores = cv2.blur(_by_cells(fresh), (3, 1))
+        # What has gone needs to be explained when it comes back.
+        cv2.bitwise_or(cv2.bitwise_or(first, second, dst=ever), third, dst=ever)
+        cv2.bitwise_and(self._explained, ever, dst=self._explained)
+        # What creeps on is of a picture that moves slowly; a letter comes as a whole.
+        if not np.any(self._scores > self._bar):
+            cv2.bitwise_or(self._explained, crept, dst=self._explained)
+
+    def calls(self) -> list[Rect]:
+        """Where something stands that is new and may be text, once it has stopped growing."""
+        mask = (self._scores > self._bar).astype(np.uint8)
+        if not cv2.countNonZero(mask):
+            self._waited = 0
+            return []
+        _, _, found, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask, _JOIN))
+        calls = [
+            Rect(x, y, x + dx, y + dy).scaled(_CELL, self.bounds)
+            for x, y, dx, dy, _ in found[1:].tolist()
+        ]
+        if self._waited < _PATIENCE and any(self._grows(call) for call in calls):
+            self._waited += 1
+            return []
+        self._waited = 0
+        return calls
+
+    def _grows(self, where: Rect) -> bool:
+        lately = cv2.bitwise_and(where.of(self._recent[-1]), where.of(self._recent[-2]))
+        return np.count_nonzero(lately) > _GROWS * np.count_nonzero(where.of(self.standing))
+
+    def explain(self, where: Rect, *, text: bool) -> None:
+        """What stands there has been looked at; without `text` it takes more to call again."""
+        where.of(self._explained)[:] |= where.of(self.standing)
+        cells = where.scaled(1 / _CELL, self.cells)
+        bar, scores = (array[cells.y0 : cells.y1, cells.x0 : cells.x1]
+                       for array in (self._bar, self._scores))
+        if not text:
+            np.maximum(bar, _RAISE * scores, out=bar)
+        scores[:] = 0
+
+    def forget(self, where: Rect) -> None:
+        """What stands there needs to be looked at."""
+        where.of(self._explained)[:] = 0
+        self._unchanged = 0
+
+    def changes(self, where: Rect) -> bool:
+        """Whether this sample differs from the last there."""
+        return bool(where.scaled(1 / _CELL, self.cells).of(self.changed).any())
+
+
+def _by_cells(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The share of each cell that is 255, [rows, columns]."""
+    below, beside = (-side % _CELL for side in plane.shape)
+    if below or beside:
+        plane = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=[0])
+    for _ in range(_HALVINGS):
+        plane = cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return plane.astype(np.float32) / 255
