@@ -68,7 +68,7 @@ from zhufeng.corpus.speech._models import find_model
 NAIVE = Path(__file__).with_name("corpus_naive.py")
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi")
 QUICK_EVERY = 3
-SAMPLE_S = 0.05
+SAMPLE_S = 0.2
 SCREEN = ("subtitle", "slide")
 
 

@@ -231,3 +231,37 @@ def no_artifact(tmp: Path, _: Patch) -> None:
 def newer_manifest(tmp: Path, _: Patch) -> None:
     (tmp / "manifest.json").write_text(json.dumps({"manifest": 2}))
     read_manifest(tmp / "manifest.json")
+
+
+@case(
+    "[corpus] inputs: 'nosuch://shelf/a.mp4' is out of reach",
+    "an fsspec URL of a file, a folder or a glob",
+    "ValueError: Protocol not known: nosuch*",
+    "check the URL, the rights, and that the store's package is installed",
+)
+def url_out_of_reach(tmp: Path, _: Patch) -> None:
+    expand(["nosuch://shelf/a.mp4"], tmp, Files(), "[corpus] inputs")
+
+
+@case(
+    "[corpus] inputs: 'memory://nothing/*.mp4' names no file",
+    "an fsspec URL of a file, a folder or a glob",
+    "nothing there",
+    "check the URL",
+)
+def url_of_nothing(tmp: Path, _: Patch) -> None:
+    expand(["memory://nothing/*.mp4"], tmp, Files(), "[corpus] inputs")
+
+
+@case(
+    "[corpus] inputs: 'memory://shelf' holds nothing to read",
+    "files ending in .mp4",
+    "1 files of other kinds",
+    "check the URL",
+)
+def url_of_other_kinds(tmp: Path, _: Patch) -> None:
+    import fsspec
+
+    with fsspec.open("memory://shelf/note.txt", "w") as file:
+        file.write("words")
+    expand(["memory://shelf"], tmp, Files(endings=(".mp4",)), "[corpus] inputs")

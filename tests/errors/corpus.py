@@ -10,6 +10,7 @@ from tests.errors.case import case
 from zhufeng.base import parse
 from zhufeng.corpus import CorpusConfig, FileTokenizer
 from zhufeng.corpus.duplicates import DuplicateConfig
+from zhufeng.corpus.engine import Limits, OnRay
 from zhufeng.corpus.tokens import packaged_tokenizer
 
 Patch = pytest.MonkeyPatch
@@ -88,3 +89,35 @@ def a_low_threshold(_: Path, __: Patch) -> None:
 @case("f is not usable", "a shingle of at least 1 word", "*", "correct it in f")
 def no_shingle(_: Path, __: Patch) -> None:
     parse(DuplicateConfig, {"shingle": 0}, "f")
+
+
+@case(
+    "no Ray cluster at '127.0.0.1:1'",
+    "the address of a running cluster, or 'local'",
+    "*",
+    "check --ray-address, and that the cluster runs the same Ray and Python",
+)
+def no_cluster(_: Path, patch: Patch) -> None:
+    import ray
+
+    def refused(**_: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    patch.setattr(ray, "init", refused)
+    with OnRay((), 1, Limits(), "127.0.0.1:1"):
+        pass
+
+
+@case("f: limits is not usable", "limits above 0", "*", "correct it in f")
+def no_limit(_: Path, __: Patch) -> None:
+    parse(CorpusConfig, {"inputs": ["x"], "limits": {"wall_s": 0}}, "f")
+
+
+@case("f is not usable", "spans of at least 1 second", "*", "correct it in f")
+def short_spans(_: Path, __: Patch) -> None:
+    parse(CorpusConfig, {"inputs": ["x"], "span_s": 0.5}, "f")
+
+
+@case("f is not usable", "at least 1 worker", "*", "correct it in f")
+def no_worker(_: Path, __: Patch) -> None:
+    parse(CorpusConfig, {"inputs": ["x"], "workers": 0}, "f")

@@ -79,7 +79,7 @@ def build(
         with meter.step("tokens"):
             summary = write_corpus(config, _marked(config, spool, same), tokenizer_file, folder)
     write_durable(folder / SUCCESS, b"")
-    if worked.tally.done and not worked.tally.found:
+    if worked.tally.done and not worked.tally.found.total():
         write_costs(parts, _costs(config, worked, summary, meter, folder))
     return summary
 

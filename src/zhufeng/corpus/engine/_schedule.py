@@ -46,6 +46,7 @@ class Tally:
     made: Counter[str] = field(default_factory=Counter)
     """Parts made now, by stage; the others were there."""
     found: Counter[str] = field(default_factory=Counter)
+    """Parts that an earlier run has made."""
     cpu_ms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """CPU time of all parts, made now or before, by step."""
     load_ms: float = 0.0
@@ -92,6 +93,7 @@ class Schedule:
         self._ready: deque[tuple[_Job, _Node]] = deque()
         self._at_work: dict[str, tuple[_Job, _Node]] = {}
         self._deaths: Counter[str] = Counter()
+        self._made: set[str] = set()  # keys of parts
         self.tally = Tally()
 
     def run(self, inputs: Iterable[Input]) -> Iterator[tuple[Input, Finished]]:
@@ -143,7 +145,7 @@ class Schedule:
                 if part is None:
                     self._ready.append((job, node))
                 else:
-                    self.tally.found[node.stage.name] += 1
+                    self.tally.found[node.stage.name] += node.key not in self._made
                     self._record(job, node, part)
 
     def _find(self, node: _Node) -> Part | None:
@@ -167,6 +169,7 @@ class Schedule:
         part = self._part(answer)
         self._parts.put(node.stage.name, node.key, part)
         self.tally.made[node.stage.name] += 1
+        self._made.add(node.key)
         job.fresh = True
         self._record(job, node, part)
         self._advance(job)

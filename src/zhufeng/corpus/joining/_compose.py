@@ -10,6 +10,8 @@ from zhufeng.records import Segment
 PARAGRAPH_PAUSE_S = 2.5
 _FLOWS = frozenset({"speech", "subtitle"})
 _ASIDE = 0.5
+# A word or two misheard under a subtitle are no text that it translates.
+_SAYS_AS_MUCH = 4
 
 
 def compose(segments: Iterable[Segment], pause_s: float = PARAGRAPH_PAUSE_S) -> str:
@@ -74,6 +76,8 @@ def _asides(flow: Sequence[Segment]) -> set[int]:
         for other in main[first:]:
             if other.t0 >= one.t1:
                 break
+            if _SAYS_AS_MUCH * len(tokens(other.text)) < len(tokens(one.text)):
+                continue
             shared += max(min(one.t1, other.t1) - max(one.t0, other.t0), 0.0)
         if shared > _ASIDE * (one.t1 - one.t0):
             found.add(id(one))

@@ -159,12 +159,13 @@ def _by_word(
                 found[word] = number
     matched_words = [number for number, cue in enumerate(found) if cue is not None]
     borders = [-1, *matched_words, len(words)]
+    between = _Run(words, shown, matched, standing)
     for before, after in pairwise(borders):
         run = [number for number in range(before + 1, after) if not words[number].reason]
         if run:
             left = found[before] if before >= 0 else None
             right = found[after] if after < len(words) else None
-            _fill(_Run(words, shown, matched, standing), run, left, right, found)
+            _fill(between, run, left, right, found)
     return found
 
 
@@ -178,7 +179,15 @@ class _Run:
         matched: Sequence[Match],
         standing: Sequence[int],
     ) -> None:
-        self.words, self.shown, self.matched, self.standing = words, shown, matched, standing
+        self.words, self.shown, self.matched = words, shown, matched
+        self._standing = standing
+        self._begins = [shown[number].t0 for number in standing]
+        self._longest = max((shown[number].duration for number in standing), default=0.0)
+
+    def standing(self, t0: float, t1: float) -> Sequence[int]:
+        """The cues that may stand between `t0` and `t1`."""
+        first = bisect_left(self._begins, t0 - self._longest)
+        return self._standing[first : bisect_right(self._begins, t1)]
 
     def after_last(self, cue: int) -> int:
         """How many tokens of `cue` come after the last that is said."""
@@ -192,24 +201,22 @@ class _Run:
         """How many tokens `word` stands for."""
         return max(len(self.words[word].tokens), 1)
 
-    def loose(self, rest: Sequence[int], budget: int) -> float:
-        """How far outside a cue its words may be said: further where no others are near."""
-        return _ROOM_S if sum(map(self.weight, rest)) <= budget else _LOOSE_S
-
     def unread(self, word: int, rest: Sequence[int]) -> int | None:
         """The cue none of whose words were recognised and in whose time `word` is said."""
-        near = (number for number in self.standing if not self.matched[number].words)
-        for number in near:
+        t = self.words[word].t
+        for number in self.standing(t - _LOOSE_S, t + _LOOSE_S):
             cue = self.shown[number]
+            if self.matched[number].words:
+                continue
             fits = sum(map(self.weight, rest)) <= len(cue.tokens)
-            if fits and cue.t0 - _LOOSE_S <= self.words[word].t <= cue.t1 + _LOOSE_S:
+            if fits and cue.t0 - _LOOSE_S <= t <= cue.t1 + _LOOSE_S:
                 return number
         return None
 
     def within(self, word: int, loose: float) -> int | None:
         """The cue during which `word` is said, its ends moved out by `loose` seconds."""
         t = self.words[word].t
-        for number in self.standing:
+        for number in self.standing(t - _LOOSE_S, t + _LOOSE_S):
             cue = self.shown[number]
             if cue.t0 - loose <= t <= cue.t1 + loose:
                 return number
@@ -226,25 +233,23 @@ def _fill(
         return
     rest = list(places)
     budget = run.after_last(left) if left is not None else 0
-    loose = run.loose(rest, budget)
-    while rest and left is not None and budget > 0 and _before_end(run, rest[0], left, loose):
+    while rest and left is not None and budget > 0 and _before_end(run, rest[0], left):
         budget -= run.weight(rest[0])
         found[rest.pop(0)] = left
     budget = run.before_first(right) if right is not None else 0
-    loose = run.loose(rest, budget)
-    while rest and right is not None and budget > 0 and _after_start(run, rest[-1], right, loose):
+    while rest and right is not None and budget > 0 and _after_start(run, rest[-1], right):
         budget -= run.weight(rest[-1])
         found[rest.pop()] = right
     if rest:
         _rest(run, rest, left, right, found)
 
 
-def _before_end(run: _Run, word: int, cue: int, loose: float) -> bool:
-    return run.words[word].t <= run.shown[cue].t1 + loose
+def _before_end(run: _Run, word: int, cue: int) -> bool:
+    return run.words[word].t <= run.shown[cue].t1 + _LOOSE_S
 
 
-def _after_start(run: _Run, word: int, cue: int, loose: float) -> bool:
-    return run.words[word].t >= run.shown[cue].t0 - loose
+def _after_start(run: _Run, word: int, cue: int) -> bool:
+    return run.words[word].t >= run.shown[cue].t0 - _LOOSE_S
 
 
 def _rest(
@@ -276,7 +281,7 @@ def _gap(run: _Run, left: int | None, right: int | None) -> float:
     begin, end = run.shown[left].t1, run.shown[right].t0
     between = (
         run.shown[number]
-        for number in run.standing
+        for number in run.standing(begin, end)
         if begin <= run.shown[number].t0 < end and number not in (left, right)
     )
     return end - begin - sum(cue.duration for cue in between)

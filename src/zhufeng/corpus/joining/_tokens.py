@@ -11,13 +11,7 @@ from zhufeng.corpus.quality import UNSPACED, han_letters, simplified
 # A letter of a script without spaces is a token, as is a word of any other.
 _TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['’][^\W_{UNSPACED}]+)*")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_NUMBER = re.compile(
-    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|"
-    "(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|"
-    "[零一二三四五六七八九十百千万亿两]|[0-9].*"
-)
 _ALIKE = 0.6
-_NUMBERS_ALIKE = 0.4
 
 
 @lru_cache(maxsize=4096)
@@ -34,16 +28,10 @@ def alike(a: str, b: str) -> float:
     """How far two tokens may be the same word, 0 to 1."""
     if a == b:
         return 1.0
-    if _number(a) and _number(b):
-        return _NUMBERS_ALIKE
     if len(a) == 1 or len(b) == 1:
         return 0.0
     score = similarity(a, b)
     return score * score if score >= _ALIKE else 0.0
-
-
-def _number(token: str) -> bool:
-    return bool(_NUMBER.fullmatch(token))
 
 
 @lru_cache(maxsize=65536)

@@ -11,7 +11,15 @@ from zhufeng.base import record
 from zhufeng.corpus.quality._language import language
 from zhufeng.corpus.quality._measures import failed, measures
 from zhufeng.corpus.quality._privacy import scrub, scrub_parts
-from zhufeng.corpus.quality._script import Script, chinese_script, simplified, traditional
+from zhufeng.corpus.quality._script import (
+    Script,
+    chinese_script,
+    han_letters,
+    is_chinese,
+    kana_letters,
+    simplified,
+    traditional,
+)
 from zhufeng.records import Segment
 
 _JUDGED_FROM_UNITS = 10
@@ -84,11 +92,12 @@ def judge(
         parts, pii = _scrub_segments(segments)
     whole, more = _whole(text, segments, parts, config, compose)
     lang, score = language(whole)
-    if lang == "zh" and config.script != "keep":
-        normal = [_in_script(part, config.script) for part in parts]
-        changed = _whole(_in_script(text, config.script), segments, normal, config, compose)[0]
-    else:
-        normal, changed = parts, whole
+    normal, changed = parts, whole
+    if config.script != "keep" and _has_chinese(parts or whole.splitlines(), lang):
+        wholly = lang == "zh"
+        normal = [_in_script(part, config.script, wholly) for part in parts]
+        plain = _in_script(text, config.script, wholly)
+        changed = _whole(plain, segments, normal, config, compose)[0]
     quality = measures(changed, lang)
     return Judged(
         text=changed,
@@ -98,7 +107,7 @@ def judge(
         quality=quality,
         quality_reasons=_reasons(quality, lang, score, config) if config.filter else (),
         pii=dict(sorted((pii + more).items())),
-        script=_script(whole) if lang == "zh" else None,
+        script=_script(whole) if lang == "zh" or changed != whole else None,
         original_text=whole if changed != whole else None,
         originals=tuple(a if a != b else None for a, b in zip(parts, normal, strict=True)),
     )
@@ -153,9 +162,19 @@ def _script(text: str) -> Script | None:
     return found.most_common(1)[0][0] if found else None
 
 
-def _in_script(text: str, script: Script) -> str:
-    """`text` line by line in `script`; a line with Japanese in it stays."""
-    return "".join(_line_in_script(line, script) for line in text.splitlines(keepends=True))
+def _has_chinese(lines: Sequence[str], lang: str | None) -> bool:
+    """Whether Chinese characters are Chinese here; where Japanese is, they may not be."""
+    if lang == "zh":
+        return True
+    return any(map(is_chinese, lines)) and not any(map(kana_letters, lines))
+
+
+def _in_script(text: str, script: Script, wholly: bool) -> str:
+    """The lines of `text` in `script`; unless it is `wholly` Chinese, those that are."""
+    return "".join(
+        _line_in_script(line, script) if wholly or 2 * han_letters(line) > len(line) else line
+        for line in text.splitlines(keepends=True)
+    )
 
 
 def _line_in_script(line: str, script: Script) -> str:

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from zhufeng.base import needs_extra
-from zhufeng.corpus.quality._script import UNSPACED, han_letters, kana_letters, unspaced_letters
+from zhufeng.corpus.quality._script import (
+    UNSPACED,
+    han_letters,
+    is_japanese,
+    kana_letters,
+    unspaced_letters,
+)
 
 # The model tells Cantonese and Wu from Mandarin; ISO 639-1 does not.
 _CHINESE = frozenset({"zh", "yue", "wuu"})
 _CHUNK = 400
 _NARROW = re.compile(rf"[^\W\d_{UNSPACED}]+")
+# The vowel signs of Indian scripts and of Thai are no letters to `re`.
 _NO_WORD = re.compile(r"https?://\S{1,2000}|[\W\d_](?<![\u0900-\u109f])|[0-9]")
-# Japanese is never without its own signs for long.
-_KANA_SHARE = 0.05
 _GUESSES = 3
 
 
@@ -60,7 +65,7 @@ def language(text: str) -> tuple[str | None, float | None]:
         total += weight
         for name, score in _guesses(chunk):
             votes[name] = votes.get(name, 0.0) + weight * score
-    if not votes:
+    if not total:
         return None, None
     best = max(votes, key=lambda name: (votes[name], name))
     return best, round(min(votes[best] / total, 1.0), 4)
@@ -76,7 +81,7 @@ def _chunks(text: str) -> Iterator[str]:
             if not piece:
                 continue
             # A line in another script votes for itself.
-            if held and (size + len(piece) > _CHUNK or _chinese(piece) != _chinese(held[-1])):
+            if held and (size + len(piece) > _CHUNK or _east_asian(piece) != _east_asian(held[-1])):
                 yield " ".join(held)
                 held, size = [], 0
             held.append(piece)
@@ -85,8 +90,9 @@ def _chunks(text: str) -> Iterator[str]:
         yield " ".join(held)
 
 
-def _chinese(text: str) -> bool:
-    return 2 * (han_letters(text) + kana_letters(text)) > len(text)
+def _east_asian(text: str) -> bool:
+    """Whether most of `text` is in Chinese or Japanese characters."""
+    return 2 * (han_letters(text) + kana_letters(text)) > len(text.replace(" ", ""))
 
 
 def _said(chunk: str) -> float:
@@ -95,9 +101,8 @@ def _said(chunk: str) -> float:
 
 
 def _guesses(chunk: str) -> Iterator[tuple[str, float]]:
-    wide, kana = han_letters(chunk), kana_letters(chunk)
-    if 2 * (wide + kana) > len(chunk.replace(" ", "")):
-        yield ("ja" if kana > _KANA_SHARE * (wide + kana) else "zh"), 1.0
+    if _east_asian(chunk):
+        yield ("ja" if is_japanese(chunk) else "zh"), 1.0
         return
     for found in _detector().detect(_lower(chunk), model="lite", k=_GUESSES):
         name = found["lang"]

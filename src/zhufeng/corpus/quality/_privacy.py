@@ -58,9 +58,9 @@ _CARD = re.compile(
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?=[ \u00a0]?[A-Z0-9]{4})")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_ADDRESS = re.compile(rf"(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.\d)")
+_ADDRESS = re.compile(rf"(?<![A-Za-z0-9_.-])(?:{_OCTET}\.){{3}}{_OCTET}(?![A-Za-z0-9_-]|\.[0-9])")
 _INTERNATIONAL = re.compile(
-    r"(?<![\w+*/=^)-])(?:[+＋]\s?|00(?=86))[1-9]"
+    r"(?<![A-Za-z0-9_+*/=^)-])(?:[+＋]\s?|00(?=86))[1-9]"
     r"(?:(?:\s?[()]\s?|[ \u00a0.\n-])?\d){6,14}(?![A-Za-z0-9])"
 )
 _CHINESE_MOBILE = re.compile(

@@ -17,6 +17,11 @@ _BRAHMIC = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 UNSPACED = _HAN + _KANA + _BRAHMIC
 """The letters of scripts without spaces between words, as the inside of a character class."""
 
+# Japanese is never without its own signs for long.
+_KANA_SHARE = 0.05
+# Fewer may be a Japanese name.
+_CHINESE_LETTERS = 6
+
 _HAN_LETTER = re.compile(f"[{_HAN}]")
 _KANA_LETTER = re.compile(f"[{_KANA}]")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
@@ -37,6 +42,18 @@ def unspaced_letters(text: str) -> int:
     return len(_UNSPACED_LETTER.findall(text))
 
 
+def is_japanese(text: str) -> bool:
+    """Whether syllable signs stand among the characters as in Japanese."""
+    kana = kana_letters(text)
+    return kana > _KANA_SHARE * (kana + han_letters(text))
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a line is Chinese enough by its characters alone, whatever is around it."""
+    han = han_letters(text)
+    return han >= _CHINESE_LETTERS and 2 * han > len(text) and not kana_letters(text)
+
+
 @lru_cache(maxsize=4)
 def _converter(name: str) -> Any:
     with needs_extra("corpus"):
@@ -55,8 +72,8 @@ def simplified(text: str) -> str:
 
 
 def traditional(text: str) -> str:
-    """`text` in Traditional Chinese characters; raises as `simplified` does."""
-    converted: str = _converter("s2t").convert(text)
+    """`text` in Traditional Chinese characters as Taiwan writes them; raises as `simplified`."""
+    converted: str = _converter("s2tw").convert(text)
     return converted
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from zhufeng.base import record
 
 
+_LEAST_PX = 320
+_MOST_SAMPLES = 60
+
+
 @record
 class ScreenConfig:
     """How closely the picture is looked at."""
@@ -14,12 +18,14 @@ class ScreenConfig:
     detect_px: int = 640
     """Long side of a moving picture when text is looked for in the whole of it."""
     detect_still_px: int = 960
-    """The same for a picture that stands still, where text may be small."""
+    """The same for a picture that stands still."""
+    detect_small_px: int = 1600
+    """The same for the parts of a still picture in which small text was found."""
     min_conf: float = 0.5
     """Text read with less confidence is dropped."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.samples_per_s <= 60:
+        if not 1 <= self.samples_per_s <= _MOST_SAMPLES:
             raise ValueError("between 1 and 60 samples a second")
         if not min(self.detect_px, self.detect_still_px) >= 320:
             raise ValueError("pictures of at least 320 pixels to find text in")

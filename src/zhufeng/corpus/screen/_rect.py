@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -71,3 +73,8 @@ class Rect(NamedTuple):
             math.ceil(self.x1 * factor),
             math.ceil(self.y1 * factor),
         ).common(bounds)
+
+
+def around(boxes: Sequence[Rect]) -> Rect:
+    """The smallest around all of them, of which there is one."""
+    return reduce(Rect.union, boxes)

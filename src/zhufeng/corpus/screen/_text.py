@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from zhufeng.corpus._parts import ScreenLine
 from zhufeng.corpus.screen._field import Field
-from zhufeng.corpus.screen._rect import Rect
+from zhufeng.corpus.screen._rect import Rect, around
 from zhufeng.corpus.screen._rows import rows
 from zhufeng.corpus.screen._strokes import halvings, reduced
 from zhufeng.corpus.screen._track import Line
@@ -30,6 +31,8 @@ _LEAST_STROKES = 12
 # Boxes with so much in common are of the same line.
 _SAME = 0.5
 _AS_WIDE = 0.85
+# Boxes less high than this, as the detector sees them, call for a closer look at still pictures.
+_SMALL = 18
 # A line read with less confidence is read once more, when it has stood for longer.
 _DOUBTFUL = 0.85
 _READ_AGAIN_S = 0.6
@@ -40,6 +43,7 @@ _RECENT_S = 1.5
 _MOVES = 3.0
 # A picture is still if no more of it than this changes from sample to sample.
 _STILL = 0.05
+_SETTLED = 2
 
 
 class Text:
@@ -53,6 +57,8 @@ class Text:
         self._shown: list[Line] = []
         self._gone: list[Line] = []
         self._motion = 0.0
+        self._samples = 0
+        self._changes: deque[float] = deque([1.0], maxlen=_SETTLED)
 
     def add(self, ring: Sequence[Shown]) -> None:
         """Take a sample: the last of `ring`, which holds the frames of the last second."""
@@ -65,7 +71,9 @@ class Text:
             small = reduced(luma, self._times)
         field = self._field
         field.add(t, small)
-        self._motion += 0.3 * (float(field.changed.mean()) - self._motion)
+        self._changes.append(float(field.changed.mean()))
+        self._samples += 1
+        self._motion += self._changes[-1]
         self._follow(field, ring)
         calls = field.calls()
         if calls:
@@ -76,18 +84,22 @@ class Text:
 
     def lines(self, end: float) -> tuple[ScreenLine, ...]:
         """All lines; those still shown last until `end`."""
-        for line in self._shown:
+        for line in list(self._shown):
             line.t1 = end
-        self._gone += self._shown
-        self._shown = []
+            self._end(line)
         found = [self._told(line) for line in self._gone if self._is_text(line)]
         return tuple(sorted(found, key=lambda one: (one.t0, one.bbox[1], one.bbox[0], one.text)))
 
     def _follow(self, field: Field, ring: Sequence[Shown]) -> None:
         t = ring[-1][0]
+        calm = not field.changed.any() and not field.judged
+        if calm and not any(line.missed for line in self._shown):
+            for line in self._shown:
+                line.last_seen = t
+            return
         for line in list(self._shown):
-            line.motion.append(self._motion)
             changes = field.changes(line.small)
+            line.stirred |= changes
             holds = line.holds(line.small.of(field.now)) if changes or line.missed else True
             if holds and not changes and field.judged:
                 holds = not line.grew(line.small.of(field.standing))
@@ -100,6 +112,8 @@ class Text:
                 field.forget(line.small)
 
     def _end(self, line: Line) -> None:
+        motion, samples = line.since
+        line.static = self._motion - motion < _STILL * max(1, self._samples - samples)
         self._shown.remove(line)
         self._gone.append(line)
 
@@ -113,9 +127,7 @@ class Text:
                 if part.common(line.small).area:
                     part = part.union(line.small.grown(4, 4, field.bounds))
             parts.append(part)
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole.union(part)
+        whole = around(parts)
         if sum(part.area for part in parts) >= _TOGETHER * whole.area:
             return [whole]
         return _apart(parts)
@@ -149,19 +161,34 @@ class Text:
         field.explain(where, text=known)
 
     def _detect(self, luma: Luma, where: Rect) -> list[Rect]:
+        """Lines in a part of the reduced picture, in pixels of the picture."""
         full = Rect(*(side << self._times for side in where)).common(self._whole)
-        found = self._reader.detect(full.of(luma), self._scale())
-        return rows([box.moved(full.x0, full.y0) for box in found])
+        config = self._reader.config
+        if max(self._changes) >= _STILL:
+            return rows(self._detect_at(luma, full, config.detect_px))
+        found = self._detect_at(luma, full, config.detect_still_px)
+        scale = config.detect_still_px / max(self._whole.width, self._whole.height)
+        small = [box for box in found if box.height * scale < _SMALL]
+        if not small or config.detect_small_px <= config.detect_still_px:
+            return rows(found)
+        dense = around(small)
+        dense = dense.grown(2 * small[0].height, 2 * small[0].height, full)
+        others = [box for box in found if 2 * box.common(dense).area < box.area]
+        return rows([*others, *self._detect_at(luma, dense, config.detect_small_px)])
+
+    def _detect_at(self, luma: Luma, where: Rect, long_side: int) -> list[Rect]:
+        scale = min(1.0, long_side / max(self._whole.width, self._whole.height))
+        return [box.moved(where.x0, where.y0) for box in self._reader.detect(where.of(luma), scale)]
 
     def _read(self, lines: Sequence[Line], ring: Sequence[Shown]) -> list[Reading]:
         assert self._field is not None
         since = self._field.stands_since
-        return self._reader.read([_crop(line.box, ring, since) for line in lines])
-
-    def _scale(self) -> float:
-        config = self._reader.config
-        wanted = config.detect_still_px if self._motion < _STILL else config.detect_px
-        return min(1.0, wanted / max(self._whole.width, self._whole.height))
+        margins = [self._reader.margin(line.box) for line in lines]
+        boxes = [
+            line.box.grown(0, margin, self._whole)
+            for line, margin in zip(lines, margins, strict=True)
+        ]
+        return self._reader.read([_crop(box, ring, since) for box in boxes])
 
     def _known(self, box: Rect, doubted: Sequence[Line]) -> bool:
         return any(
@@ -187,7 +214,7 @@ class Text:
         shown, gone = self._others(line, t)
         line.t0 = line.appeared(ring, self._times, [*shown, *gone])
         line.last_seen = t
-        line.motion.append(self._motion)
+        line.since = (self._motion, self._samples)
 
     def _begin(self, line: Line, t: float) -> None:
         """Show a line that has been read, in place of those that it overwrites or continues."""
@@ -206,7 +233,7 @@ class Text:
     def _read_again(self, ring: Sequence[Shown]) -> None:
         t = ring[-1][0]
         for line in self._shown:
-            doubtful = line.reading.conf < _DOUBTFUL and line.reads == 1
+            doubtful = line.reading.conf < _DOUBTFUL and line.reads == 1 and line.stirred
             if doubtful and t > line.t0 + _READ_AGAIN_S:
                 line.reads += 1
                 again = self._read([line], ring)[0]
@@ -230,7 +257,7 @@ class Text:
                 round(line.box.x1 / width, 4),
                 round(line.box.y1 / height, 4),
             ),
-            static=sum(line.motion) / len(line.motion) < _STILL,
+            static=line.static,
         )
 
 

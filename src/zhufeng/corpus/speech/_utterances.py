@@ -6,10 +6,11 @@ import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from zhufeng.corpus._parts import Utterance, Word
 from zhufeng.corpus.speech._recognise import Recognised
-from zhufeng.corpus.speech._voice import RATE_HZ, Stretch
+from zhufeng.corpus.speech._voice import RATE_HZ
 from zhufeng.corpus.speech._whisper import Timed
 from zhufeng.corpus.speech._windows import Window
 
@@ -22,7 +23,24 @@ _ENDS = tuple(".?!。？！…")
 _CLOSING = "\"'”’)]}」』》"
 # A full stop that ends no sentence.
 _ABBREVIATIONS = frozenset(
-    ["mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e.", "no.", "fig.", "jr.", "sr.", "inc.", "ltd.", "co."]
+    [
+        "mr.",
+        "mrs.",
+        "ms.",
+        "dr.",
+        "st.",
+        "prof.",
+        "vs.",
+        "e.g.",
+        "i.e.",
+        "no.",
+        "fig.",
+        "jr.",
+        "sr.",
+        "inc.",
+        "ltd.",
+        "co.",
+    ]
 )
 _SMALLEST_PROB = 1e-6
 
@@ -81,17 +99,10 @@ def _together(left: Timed, right: Timed, spoken: Timed) -> Timed:
 
 def _in_voice(window: Window, timed: Timed) -> tuple[float, float]:
     """Where the word is in the span: attention enters a word after a pause too early."""
-    begin, middle, end = (
-        window.sample(at * RATE_HZ)
-        for at in (timed.begin_s, (timed.begin_s + timed.end_s) / 2, timed.end_s)
-    )
-    voiced = min(window.stretches, key=lambda stretch: _apart(stretch, middle))
-    floor, ceiling = voiced.begin - _SLACK, voiced.end + _SLACK
-    return min(max(begin, floor, 0), ceiling), max(min(end, ceiling), floor, 0)
-
-
-def _apart(stretch: Stretch, sample: float) -> float:
-    return max(stretch.begin - sample, sample - stretch.end, 0)
+    voiced = window.nearest(timed.middle_s * RATE_HZ)
+    floor, ceiling = max(0, voiced.begin - _SLACK), voiced.end + _SLACK
+    begin, end = (window.sample(at * RATE_HZ) for at in (timed.begin_s, timed.end_s))
+    return min(max(begin, floor), ceiling), max(min(end, ceiling), floor)
 
 
 def _sentences(said: Sequence[_Said]) -> Iterator[list[_Said]]:
@@ -148,7 +159,7 @@ def _utterance(group: Sequence[_Said], t0: float) -> Utterance:
 
 def _text(group: Sequence[_Said]) -> str:
     parts = [group[0].text]
-    for before, word in zip(group, group[1:], strict=False):
+    for before, word in pairwise(group):
         # Windows begin without the space that stands between words.
         cut = word.of is not before.of and word.of.language not in _UNSPACED
         parts.append(f" {word.text.lstrip()}" if cut else word.text)

@@ -59,6 +59,11 @@ class Window:
         piece = next((p for p in reversed(self.pieces) if p.at <= at), self.pieces[0])
         return min(piece.begin + at - piece.at, piece.end)
 
+    def nearest(self, at: float) -> Stretch:
+        """The stretch at or nearest to the sample `at` of the window."""
+        there = self.sample(at)
+        return min(self.stretches, key=lambda one: max(one.begin - there, there - one.end, 0))
+
 
 def packed(stretches: Sequence[Stretch], length: int, window_s: float) -> list[Window]:
     """Windows of at most `window_s`, divided at the longest pause of their second half.
