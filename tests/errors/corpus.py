@@ -11,6 +11,9 @@ from zhufeng.base import parse
 from zhufeng.corpus import CorpusConfig, FileTokenizer
 from zhufeng.corpus.duplicates import DuplicateConfig
 from zhufeng.corpus.engine import Limits, OnRay
+from zhufeng.corpus.joining import JoinConfig
+from zhufeng.corpus.quality import QualityConfig
+from zhufeng.corpus.screen import ScreenConfig, screen_hashes
 from zhufeng.corpus.tokens import packaged_tokenizer
 
 Patch = pytest.MonkeyPatch
@@ -121,3 +124,37 @@ def short_spans(_: Path, __: Patch) -> None:
 @case("f is not usable", "at least 1 worker", "*", "correct it in f")
 def no_worker(_: Path, __: Patch) -> None:
     parse(CorpusConfig, {"inputs": ["x"], "workers": 0}, "f")
+
+
+@case(
+    "rapidocr has other models",
+    "PP-OCRv6_det_small.onnx",
+    "no such file in *",
+    "pip install 'rapidocr>=3.10,<4'",
+)
+def other_screen_models(tmp: Path, patch: Patch) -> None:
+    class Spec:
+        origin = str(tmp / "__init__.py")
+
+    patch.setattr("zhufeng.corpus.screen._models.importlib.util.find_spec", lambda _: Spec)
+    screen_hashes(ScreenConfig())
+
+
+@case("f is not usable", "a paragraph_pause_s above 0", "*", "correct it in f")
+def no_pause(_: Path, __: Patch) -> None:
+    parse(JoinConfig, {"paragraph_pause_s": 0}, "f")
+
+
+@case("f is not usable", "min_screen_conf from 0 to 1", "*", "correct it in f")
+def no_confidence(_: Path, __: Patch) -> None:
+    parse(JoinConfig, {"min_screen_conf": 2}, "f")
+
+
+@case("f is not usable", "poor_subtitle_conf from 0 to 1", "*", "correct it in f")
+def no_poor_confidence(_: Path, __: Patch) -> None:
+    parse(JoinConfig, {"poor_subtitle_conf": -1}, "f")
+
+
+@case("f is not usable", "min_lang_score from 0 to 1", "*", "correct it in f")
+def no_language_score(_: Path, __: Patch) -> None:
+    parse(QualityConfig, {"min_lang_score": 2}, "f")

@@ -15,11 +15,26 @@ from types import FrameType
 import pytest
 
 import zhufeng
-from tests.errors import base, cli, corpus, corpus_captions, corpus_show, models, records, route, training, workload
+from tests.errors import (
+    base,
+    cli,
+    corpus,
+    corpus_captions,
+    corpus_show,
+    corpus_speech,
+    models,
+    records,
+    route,
+    training,
+    workload,
+)
 from tests.errors.case import CASES, Case
 from zhufeng.base import InputError
 
-ROOMS = (base, cli, corpus, corpus_captions, corpus_show, models, records, route, training, workload)
+ROOMS = (
+    *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
+    *(models, records, route, training, workload),
+)
 SOURCE = Path(zhufeng.__file__).parent
 BUILDERS = {"GradientError", "InputError", "MissingExtraError", "unknown_key"}
 

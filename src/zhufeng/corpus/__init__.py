@@ -4,7 +4,7 @@ from zhufeng.corpus._build import SUCCESS, build, model_hashes
 from zhufeng.corpus._config import MEDIA_ENDINGS, SOURCES, CorpusConfig
 from zhufeng.corpus._section import balance, captions_advice, corpus_section, hours
 from zhufeng.corpus._text import TEXT_FILES, Medium, read_sources
-from zhufeng.corpus._write import CorpusSummary
+from zhufeng.corpus._write import CorpusSummary, read_documents
 from zhufeng.corpus.tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "corpus_section",
     "hours",
     "model_hashes",
+    "read_documents",
     "read_sources",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from zhufeng.base import Source, sha256_json, track, write_durable
+from zhufeng.base import Source, sha256_file, sha256_json, track, write_durable
 from zhufeng.corpus._board import Board
 from zhufeng.corpus._config import CorpusConfig
 from zhufeng.corpus._documents import Compose, judged, wanted, with_status
@@ -36,6 +36,7 @@ from zhufeng.corpus.engine import (
     UnitStage,
 )
 from zhufeng.corpus.media import spans
+from zhufeng.corpus.quality import language_model
 from zhufeng.corpus.screen import screen_hashes
 from zhufeng.corpus.speech import speech_hashes
 from zhufeng.records import Document
@@ -90,7 +91,13 @@ def model_hashes(config: CorpusConfig) -> Mapping[str, str]:
         **screen_hashes(config.screen),
         **speech_hashes(config.speech),
         **caption_hashes(config.captions),
+        **_language_hash(),
     }
+
+
+def _language_hash() -> dict[str, str]:
+    model = language_model()
+    return {model.name: sha256_file(model)}
 
 
 def pipeline_of(config: CorpusConfig) -> Pipeline:
@@ -100,7 +107,11 @@ def pipeline_of(config: CorpusConfig) -> Pipeline:
         Watch(config=config.screen, device=config.device),
         Listen(config=config.speech, device=config.device),
     ]
-    models = {"screen": screen_hashes(config.screen), "speech": speech_hashes(config.speech)}
+    models = {
+        "screen": screen_hashes(config.screen),
+        "speech": speech_hashes(config.speech),
+        "language": _language_hash(),
+    }
     if described := caption_hashes(config.captions):
         stages.append(Describe(config=config.captions, device=config.device))
         models["caption"] = described

@@ -84,15 +84,18 @@ class Compose(UnitStage):
             model_hashes={name: sha for named in models.values() for name, sha in named.items()},
         )
         with meter.step("quality"):
-            done = judged(document, self.quality, self.join.paragraph_pause_s)
+            done = judged(document, self.quality, self.join)
         return with_status(done, problems, item.failures)
 
 
-def judged(document: Document, config: QualityConfig, pause_s: float = 0.0) -> Document:
+def judged(
+    document: Document, config: QualityConfig, join_config: JoinConfig | None = None
+) -> Document:
     """The document with its language, its scores, and without personal data.
 
-    Where it has segments, `pause_s` is the silence that ends a paragraph of their text.
+    Where it has segments, `join_config` says how they are composed.
     """
+    pause_s = (join_config or JoinConfig()).paragraph_pause_s
     found = judge(
         document.text,
         document.segments,

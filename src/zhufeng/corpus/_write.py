@@ -15,6 +15,8 @@ from zhufeng.corpus.tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokeni
 from zhufeng.records import (
     Document,
     TokenSet,
+    read_jsonl,
+    read_parquet,
     token_dtype,
     write_jsonl,
     write_parquet,
@@ -53,6 +55,16 @@ class CorpusSummary:
 def documents_file(config: CorpusConfig) -> str:
     """Name of the file that holds the documents."""
     return f"documents.{config.documents}"
+
+
+def read_documents(folder: Path) -> Iterator[Document]:
+    """The documents of a corpus.
+
+    Raises:
+        InputError: there are none in `folder`, or they are damaged.
+    """
+    lines = folder / "documents.jsonl"
+    return read_jsonl(lines) if lines.exists() else read_parquet(folder / "documents.parquet")
 
 
 def write_corpus(

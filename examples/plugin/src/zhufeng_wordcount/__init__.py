@@ -7,8 +7,7 @@ import re
 from collections import Counter
 
 from zhufeng.base import record, write_durable
-from zhufeng.corpus import DOCUMENTS
-from zhufeng.records import read_parquet
+from zhufeng.corpus import read_documents
 from zhufeng.report import Section, bars
 from zhufeng.route import Stage, Work
 
@@ -32,7 +31,7 @@ class WordcountConfig:
 def count_words(config: WordcountConfig, work: Work) -> Section:
     """Count the words of all documents into ``words.json``."""
     counts: Counter[str] = Counter()
-    for document in read_parquet(work.upstream["corpus"] / DOCUMENTS):
+    for document in read_documents(work.upstream["corpus"]):
         words = (word.lower() for word in _WORD.findall(document.text))
         counts.update(word for word in words if len(word) >= config.least_letters)
     # Ties in the order of the alphabet, so that the same corpus gives the same bytes.

@@ -54,6 +54,7 @@ class Endpoint:
         try:
             self._ask("/models", None, _REACH_S)
         except HTTPError as error:
+            error.close()
             # Not every server lists its models, but each must take the key.
             if error.code in _DENIED:
                 raise InputError(
@@ -100,6 +101,7 @@ class Endpoint:
             try:
                 return self._ask("/chat/completions", body, self._config.timeout_s)
             except HTTPError as error:
+                error.close()
                 busy = error.code == _TOO_MANY or error.code >= _SERVER_ERROR
                 if not busy or attempt == _ATTEMPTS:
                     raise NoCaptionError(f"HTTP {error.code}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from zhufeng.base import record
 from zhufeng.corpus._parts import Heard, Utterance, Word
@@ -34,32 +35,29 @@ _NEVER_SAID = (
     "ご視聴ありがとうございました",
 )
 # These somebody may say: they need a doubt beside them.
-_SELDOM_SAID = frozenset(
-    tokens(phrase)
-    for phrase in (
-        "thanks for watching",
-        "thank you for watching",
-        "thank you",
-        "thank you very much",
-        "thank you so much",
-        "please subscribe",
-        "please subscribe to my channel",
-        "like and subscribe",
-        "see you next time",
-        "i'll see you next time",
-        "i'll see you in the next video",
-        "bye",
-        "bye bye",
-        "you",
-        "the end",
-        "谢谢观看",
-        "谢谢大家",
-        "谢谢收看",
-        "感谢观看",
-        "我们下期再见",
-        "优优独播剧场",
-        "yoyo television series exclusive",
-    )
+_SELDOM_SAID = (
+    "thanks for watching",
+    "thank you for watching",
+    "thank you",
+    "thank you very much",
+    "thank you so much",
+    "please subscribe",
+    "please subscribe to my channel",
+    "like and subscribe",
+    "see you next time",
+    "i'll see you next time",
+    "i'll see you in the next video",
+    "bye",
+    "bye bye",
+    "you",
+    "the end",
+    "谢谢观看",
+    "谢谢大家",
+    "谢谢收看",
+    "感谢观看",
+    "我们下期再见",
+    "优优独播剧场",
+    "yoyo television series exclusive",
 )
 _SELDOM_LOGPROB = -0.7
 _SELDOM_NO_SPEECH = 0.4
@@ -145,9 +143,14 @@ def _invented(one: Utterance) -> str | None:
         or one.no_speech_prob > _SELDOM_NO_SPEECH
         or _mean_prob(one) < _SELDOM_PROB
     )
-    if seldom and tokens(one.text) in _SELDOM_SAID:
+    if seldom and tokens(one.text) in _seldom_said():
         return "stock phrase"
     return None
+
+
+@lru_cache(maxsize=1)
+def _seldom_said() -> frozenset[tuple[str, ...]]:
+    return frozenset(map(tokens, _SELDOM_SAID))
 
 
 def _without_loops(found: list[Said]) -> list[Said]:

@@ -19,7 +19,7 @@ class ScreenConfig:
     """Long side of a moving picture when text is looked for in the whole of it."""
     detect_still_px: int = 960
     """The same for a picture that stands still."""
-    detect_small_px: int = 1600
+    detect_small_px: int = 1920
     """The same for the parts of a still picture in which small text was found."""
     min_conf: float = 0.5
     """Text read with less confidence is dropped."""

@@ -61,7 +61,10 @@ class Field:
         self._unchanged = 0
         self._waited = 0
         self._pool = [np.zeros_like(self.standing) for _ in range(_STANDS + 1)]
-        self._buffers = np.empty((3, height, width), np.uint8)
+        self._buffers = np.empty((2, height, width), np.uint8)
+        # Whole cells: the pixels beyond the picture stay 0.
+        self._padded = np.zeros((self.cells.y1 * _CELL, self.cells.x1 * _CELL), np.uint8)
+        self._marked = self._padded[:height, :width]
         self._work = workspace(height, width)
 
     @property
@@ -92,12 +95,13 @@ class Field:
             self._reference = small.copy()
             free[:] = strokes(small, self._work)
             return free
-        differs = cv2.absdiff(small, self._reference, dst=self._buffers[0])
-        cv2.threshold(differs, _CHANGE, 255, cv2.THRESH_BINARY, dst=differs)
-        self.changed = _by_cells(differs) > 0
-        x, y, dx, dy = cv2.boundingRect(self.changed.astype(np.uint8))
-        if not dx:
+        if cv2.norm(small, self._reference, cv2.NORM_INF) <= _CHANGE:
+            self.changed[:] = False
             return self.now
+        cv2.absdiff(small, self._reference, dst=self._marked)
+        cv2.threshold(self._marked, _CHANGE, 255, cv2.THRESH_BINARY, dst=self._marked)
+        self.changed = _by_cells(self._padded) > 0
+        x, y, dx, dy = cv2.boundingRect(self.changed.astype(np.uint8))
         where = Rect(x, y, x + dx, y + dy).scaled(_CELL, self.bounds)
         where.of(self._reference)[:] = where.of(small)
         if where != self.bounds:
@@ -108,13 +112,14 @@ class Field:
     def _judge(self) -> None:
         """Tell what stands, and score what of it is new."""
         first, second, third = self._recent
-        near, fresh, ever = self._buffers
-        cv2.bitwise_and(cv2.bitwise_and(first, second, dst=fresh), third, dst=self.standing)
-        thickened(self._explained, near, fresh)
+        near, ever = self._buffers
+        fresh = self._marked
+        cv2.bitwise_and(cv2.bitwise_and(first, second, dst=ever), third, dst=self.standing)
+        thickened(self._explained, near, ever)
         crept = cv2.bitwise_and(self.standing, near, dst=near)
         cv2.bitwise_xor(self.standing, crept, dst=fresh)
         cv2.threshold(fresh, 0, 255, cv2.THRESH_BINARY, dst=fresh)
-        self._scores = cv2.blur(_by_cells(fresh), (3, 1))
+        self._scores = cv2.blur(_by_cells(self._padded), (3, 1))
         # What has gone needs to be explained when it comes back.
         cv2.bitwise_or(cv2.bitwise_or(first, second, dst=ever), third, dst=ever)
         cv2.bitwise_and(self._explained, ever, dst=self._explained)
@@ -164,10 +169,8 @@ class Field:
 
 
 def _by_cells(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The share of each cell that is 255, [rows, columns]."""
-    below, beside = (-side % _CELL for side in plane.shape)
-    if below or beside:
-        plane = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=[0])
+    """The share of each cell that is 255, [rows, columns]; of whole cells."""
     for _ in range(_HALVINGS):
-        plane = cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        size = (plane.shape[1] // 2, plane.shape[0] // 2)
+        plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     return plane.astype(np.float32) / 255
