@@ -26,7 +26,7 @@ from zhufeng.corpus._parts import Heard, Media, Span
 from zhufeng.corpus.media import sound
 from zhufeng.corpus.speech import Listener, SpeechConfig, _models, listen, speech_hashes
 from zhufeng.corpus.speech._languages import Evidence, settled
-from zhufeng.corpus.speech._recognise import Recognised
+from zhufeng.corpus.speech._recognise import Recognised, recognised
 from zhufeng.corpus.speech._utterances import utterances
 from zhufeng.corpus.speech._voice import (
     FRAME,
@@ -291,6 +291,110 @@ def test_a_word_does_not_begin_in_the_pause_before_it() -> None:
     assert first.t1 <= 1.1
     assert 1.7 <= second.t0 <= 1.8
     assert second.avg_logprob == pytest.approx(math.log(0.25), abs=1e-4)
+
+
+# --- windows into words
+
+
+class Script:
+    """A model that hears a stretch by how loud it is, and keeps what it was asked."""
+
+    multilingual = True
+
+    def __init__(self, **lines: Any) -> None:
+        self.lines = lines
+        self.encoded: list[tuple[list[float], bool]] = []
+
+    def encode(self, windows: Sequence[Samples], *, full: bool = False) -> list[Samples]:
+        for samples in windows:
+            louds = np.unique(samples[samples > 0])
+            self.encoded.append(([round(float(loud), 2) for loud in louds], full))
+        # A state each 20 ms, and of all windows the same number.
+        return [np.pad(one[::320] + (10.0 if full else 0.0), (0, 2000))[:2000] for one in windows]
+
+    def languages(self, states: Samples) -> dict[str, float]:
+        return {"en": 1.0} if states.max() < 0.45 else {"zh": 1.0}
+
+    def decode(self, states: Sequence[Samples], language: str, beam: int) -> list[Hypothesis]:
+        return [self.hear(one, language, beam) for one in states]
+
+    def hear(self, states: Samples, language: str, beam: int) -> Hypothesis:
+        raise NotImplementedError
+
+    def align(
+        self, states: Sequence[Samples], hypotheses: Sequence[Hypothesis], *_: object
+    ) -> list[list[Timed]]:
+        found = []
+        for one, hypothesis in zip(states, hypotheses, strict=True):
+            begin = np.flatnonzero(one % 10 > 0)[0] * 0.02
+            found.append([Timed(begin, begin + 0.5, f" {hypothesis.text}", (0.9,))])
+        return found
+
+
+def loud_stretches(*louds: float) -> tuple[Samples, list[Stretch]]:
+    """Two seconds each, three seconds apart, each of another loudness."""
+    samples = silence(5.0 * len(louds))
+    voiced = [Stretch(RATE_HZ * (1 + 5 * i), RATE_HZ * (3 + 5 * i)) for i in range(len(louds))]
+    for stretch, loud in zip(voiced, louds, strict=True):
+        samples[stretch.begin : stretch.end] = loud
+    return samples, voiced
+
+
+def heard_by(model: Script, *louds: float) -> list[tuple[float, str, str]]:
+    samples, voiced = loud_stretches(*louds)
+    windows = packed(voiced, len(samples), 15.0)
+    whisper: Any = model
+    found = recognised(whisper, samples, windows, None, 1)
+    return [(u.t0, u.lang, u.text) for u in utterances(found, 0.0)]
+
+
+def test_what_a_window_leaves_out_is_listened_to_again() -> None:
+    class FirstOnly(Script):
+        def hear(self, states: Samples, language: str, beam: int) -> Hypothesis:
+            first = states[np.flatnonzero(states)[0]]
+            return Hypothesis((1,), f"{first:.1f}", -0.1, 0.0)
+
+    model = FirstOnly()
+    found = heard_by(model, 0.1, 0.2, 0.3)
+    assert [(round(t0), line) for t0, _, line in found] == [(1, "0.1"), (6, "0.2"), (11, "0.3")]
+    assert [louds for louds, _ in model.encoded] == [[0.1, 0.2, 0.3], [0.2, 0.3], [0.3]]
+
+
+def test_a_window_in_two_languages_becomes_two() -> None:
+    class Loudest(Script):
+        def hear(self, states: Samples, language: str, beam: int) -> Hypothesis:
+            return Hypothesis((1,), f"{states.max():.1f}", -0.1, 0.0)
+
+    model = Loudest()
+    found = heard_by(model, 0.2, 0.6)
+    assert [(language, line) for _, language, line in found] == [("en", "0.2"), ("zh", "0.6")]
+    assert [louds for louds, _ in model.encoded] == [[0.2, 0.6], [0.2], [0.6]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        (("loop " * 40, -0.2, 0.1), ("so", -0.5, 0.1), ["so"]),
+        (("guess", -1.5, 0.1), ("worse", -2.0, 0.1), ["guess"]),
+        (("silence", -1.5, 0.9), None, []),
+        (("guess", -1.5, 0.1), ("silence", -1.4, 0.9), []),
+    ],
+)
+def test_what_is_decoded_badly_is_tried_once_more_in_full(
+    first: tuple[str, float, float], second: tuple[str, float, float] | None, wanted: list[str]
+) -> None:
+    class Twice(Script):
+        def hear(self, states: Samples, language: str, beam: int) -> Hypothesis:
+            full = states.max() > 10
+            assert beam == (5 if full else 1)
+            told = second if full else first
+            assert told is not None
+            return Hypothesis((1,), *told)
+
+    model = Twice()
+    found = heard_by(model, 0.2)
+    assert [line for _, _, line in found] == wanted
+    assert [full for _, full in model.encoded] == [False] + [True] * (second is not None)
 
 
 # --- models

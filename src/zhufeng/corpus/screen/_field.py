@@ -21,15 +21,16 @@ _STANDS = 3
 _HALVINGS = 3
 _CELL = 1 << _HALVINGS
 # Letters cover a third of their line; hatching, foliage and noise that stands cover less.
-_NEW = 0.16
-# A place that proved to hold no text must show this much more, until that is forgotten.
-_RAISE = 1.4
+_NEW = 0.18
+_NEW_MOVING = 0.3
+# A place where no text was, or none that stayed, is left alone for so long; twice as long every
+# time, and half as long again after a while.
+_NO_TEXT_S = 0.5
+_NOT_STAYED_S = 0.1
+_LONGEST_S = 4.0
 _FORGET_S = 4.0
 # Levels of luma by which the picture changes beyond a codec's noise.
 _CHANGE = 10
-# Text that is fading in or being typed is waited for, but not for ever.
-_GROWS = 1.3
-_PATIENCE = 3
 _JOIN = np.ones((3, 5), np.uint8)
 
 
@@ -56,10 +57,10 @@ class Field:
         self._recent: deque[Strokes] = deque(maxlen=_STANDS)
         self._times: deque[float] = deque(maxlen=_STANDS)
         self._reference: Luma | None = None
-        self._bar = np.full(grid, _NEW, np.float32)
+        self._pause = np.zeros(grid, np.float64)
+        self._until = np.zeros(grid, np.float64)
         self._scores = np.zeros(grid, np.float32)
         self._unchanged = 0
-        self._waited = 0
         self._pool = [np.zeros_like(self.standing) for _ in range(_STANDS + 1)]
         self._buffers = np.empty((2, height, width), np.uint8)
         # Whole cells: the pixels beyond the picture stay 0.
@@ -73,14 +74,14 @@ class Field:
         return self._recent[-1]
 
     @property
-    def stands_since(self) -> float:
-        """From when on what stands has been there, seconds."""
-        return self._times[0]
+    def lately(self) -> Strokes:
+        """[h, w]: the strokes of both of the last two samples."""
+        return cv2.bitwise_and(self._recent[-1], self._recent[-2])
 
     def add(self, t: float, small: Luma) -> None:
         """Take a sample, [h, w] of reduced luma."""
         if self._times:
-            self._bar -= (self._bar - _NEW) * (1 - 0.5 ** ((t - self._times[-1]) / _FORGET_S))
+            self._pause *= 0.5 ** ((t - self._times[-1]) / _FORGET_S)
         self._times.append(t)
         self._recent.append(self._drawn(small))
         self._unchanged = 0 if self.changed.any() else self._unchanged + 1
@@ -124,44 +125,47 @@ class Field:
         cv2.bitwise_or(cv2.bitwise_or(first, second, dst=ever), third, dst=ever)
         cv2.bitwise_and(self._explained, ever, dst=self._explained)
         # What creeps on is of a picture that moves slowly; a letter comes as a whole.
-        if not np.any(self._scores > self._bar):
+        if not np.any(self._scores > _NEW):
             cv2.bitwise_or(self._explained, crept, dst=self._explained)
 
-    def calls(self) -> list[Rect]:
-        """Where something stands that is new and may be text, once it has stopped growing."""
-        mask = (self._scores > self._bar).astype(np.uint8)
+    def calls(self, *, still: bool) -> list[Rect]:
+        """Where something stands that is new and may be text; in a still picture, small text."""
+        fresh = self._scores > (_NEW if still else _NEW_MOVING)
+        mask = (fresh & (self._until <= self._times[-1])).astype(np.uint8)
         if not cv2.countNonZero(mask):
-            self._waited = 0
             return []
         _, _, found, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask, _JOIN))
-        calls = [
+        return [
             Rect(x, y, x + dx, y + dy).scaled(_CELL, self.bounds)
             for x, y, dx, dy, _ in found[1:].tolist()
         ]
-        if self._waited < _PATIENCE and any(self._grows(call) for call in calls):
-            self._waited += 1
-            return []
-        self._waited = 0
-        return calls
-
-    def _grows(self, where: Rect) -> bool:
-        lately = cv2.bitwise_and(where.of(self._recent[-1]), where.of(self._recent[-2]))
-        return np.count_nonzero(lately) > _GROWS * np.count_nonzero(where.of(self.standing))
 
     def explain(self, where: Rect, *, text: bool) -> None:
-        """What stands there has been looked at; without `text` it takes more to call again."""
+        """What stands there has been looked at, and there was text or not."""
         where.of(self._explained)[:] |= where.of(self.standing)
-        cells = where.scaled(1 / _CELL, self.cells)
-        bar, scores = (array[cells.y0 : cells.y1, cells.x0 : cells.x1]
-                       for array in (self._bar, self._scores))
+        where.scaled(1 / _CELL, self.cells).of(self._scores)[:] = 0
         if not text:
-            np.maximum(bar, _RAISE * scores, out=bar)
-        scores[:] = 0
+            self._rest(where, _NO_TEXT_S)
+
+    def distrust(self, where: Rect) -> None:
+        """What was taken for text there did not stay."""
+        self._rest(where, _NOT_STAYED_S)
+        self.forget(where)
+
+    def trust(self, where: Rect) -> None:
+        """There is text there."""
+        where.scaled(1 / _CELL, self.cells).of(self._pause)[:] = 0
 
     def forget(self, where: Rect) -> None:
         """What stands there needs to be looked at."""
         where.of(self._explained)[:] = 0
         self._unchanged = 0
+
+    def _rest(self, where: Rect, least_s: float) -> None:
+        cells = where.scaled(1 / _CELL, self.cells)
+        pause = cells.of(self._pause)
+        np.clip(2 * pause, least_s, _LONGEST_S, out=pause)
+        cells.of(self._until)[:] = self._times[-1] + pause
 
     def changes(self, where: Rect) -> bool:
         """Whether this sample differs from the last there."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Rect(NamedTuple):
@@ -35,9 +37,9 @@ class Rect(NamedTuple):
         """In pixels; 0 if it is empty."""
         return max(0, self.width) * max(0, self.height)
 
-    def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """That part of a picture [..., h, w]."""
-        return picture[..., self.y0 : self.y1, self.x0 : self.x1]
+    def of(self, picture: NDArray[Scalar]) -> NDArray[Scalar]:
+        """That part of a picture [h, w]: a view."""
+        return picture[self.y0 : self.y1, self.x0 : self.x1]
 
     def common(self, other: Rect) -> Rect:
         """Where both are; of area 0 if nowhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -24,13 +25,20 @@ _AROUND_S = 1.0
 # After a flash the picture is again as it was, but for this share of the change.
 _FLASH_S = 0.4
 _BACK = 0.5
-# Frames that differ by less are at rest. Between two rests no longer apart than this, a slide
-# that loses so much of its marks (what differs from around them by so many levels) is replaced.
-_REST = 0.3
-_SOFT_S = 2.0
+# A slide is replaced if it loses so much of its marks (what differs from around them by so many
+# levels) over so much of its height within so long, and if what is at rest before and after
+# changes so much more in between. Asked at every third frame.
+_SOFT_S = 1.3
+_STEADY_S = 0.25
 _MARK = 8
 _CHANGED = 12
+_STILL = 6
 _REPLACED = 0.25
+_ROWS_REPLACED = 0.2
+_STANDS_OUT = 3.0
+_AT_REST = 0.5
+_EVERY = 3
+_DIFFERS = 0.3
 # The deviation within a picture of one shade, from which only another shot can come.
 _PLAIN = 3.0
 _SHORTEST_S = 0.3
@@ -47,18 +55,18 @@ class Shots:
     """Finds shots, frame by frame.
 
     A cut is a change that stands out from those within a second of it and is not undone at once
-    (a flash). Another begins where a slide at rest has been replaced by another at rest, hard or
-    soft, and in the middle of what is black or white.
+    (a flash). Another begins where a slide has taken the place of another, hard or soft, and
+    after a picture of one shade.
     """
 
     def __init__(self, t0: float) -> None:
         self._t0 = t0
         self._frames: deque[_Mini] = deque()
         self._judged = t0
-        self._begins: list[float] = []
-        self._rest: _Mini | None = None
-        self._greatest: _Mini | None = None
-        self._plain: list[float] = []
+        self._cuts: list[float] = []
+        self._others: list[float] = []
+        self._plain = False
+        self._asked = 0
 
     def add(self, t: float, luma: Luma) -> None:
         """Take the next frame, [h, w]."""
@@ -67,9 +75,9 @@ class Shots:
         change = _difference(small, self._frames[-1].luma) if self._frames else 0.0
         frame = _Mini(t, small, change)
         self._frames.append(frame)
-        self._settle(frame)
         self._shade(frame)
         self._judge(t - _FLASH_S)
+        self._compare()
         while self._frames[0].t < t - _FLASH_S - _AROUND_S:
             self._frames.popleft()
 
@@ -77,9 +85,14 @@ class Shots:
         """All shots, (t0, t1) in seconds, without a gap; the last one ends at `end`."""
         self._judge(end)
         begins = [self._t0]
-        for t in sorted(self._begins):
-            if t - begins[-1] >= _SHORTEST_S and end - t >= _SHORTEST_S:
+        for t in sorted({*self._cuts, *self._others}):
+            if end - t < _SHORTEST_S:
+                break
+            if t - begins[-1] >= _SHORTEST_S:
                 begins.append(t)
+            elif t in self._cuts and begins[-1] not in {self._t0, *self._cuts}:
+                begins[-1] = t
+        begins = [round(t, 3) for t in begins]
         return tuple(zip(begins, [*begins[1:], end], strict=True))
 
     def _judge(self, until: float) -> None:
@@ -89,30 +102,29 @@ class Shots:
             if self._judged < frames[place].t <= until:
                 self._judged = frames[place].t
                 if _is_cut(frames, place):
-                    self._begins.append(round(frames[place].t, 3))
+                    self._cuts.append(frames[place].t)
 
-    def _settle(self, frame: _Mini) -> None:
-        """A slide at rest in place of another one."""
-        if frame.change > _REST:
-            if self._greatest is None or frame.change > self._greatest.change:
-                self._greatest = frame
+    def _compare(self) -> None:
+        """Whether one slide has taken the place of another, hard or soft."""
+        self._asked += 1
+        if self._asked % _EVERY:
             return
-        rest, moved = self._rest, self._greatest
-        if rest is not None and moved is not None:
-            short = frame.t - rest.t <= _SOFT_S
-            known = self._begins and self._begins[-1] > rest.t
-            if short and not known and _replaced(rest.luma, frame.luma):
-                self._begins.append(round(moved.t, 3))
-        self._rest, self._greatest = frame, None
+        frames = list(self._frames)
+        first, last = frames[0], frames[-1]
+        known = any(t > first.t for t in (*self._cuts[-1:], *self._others[-1:]))
+        if known or last.t - first.t < _SOFT_S:
+            return
+        if _difference(first.luma, last.luma) >= _DIFFERS and _replaced(frames):
+            moving = [frame for frame in frames[1:] if frame.t > first.t + _STEADY_S]
+            self._others.append(max(moving, key=lambda frame: frame.change).t)
 
     def _shade(self, frame: _Mini) -> None:
-        """A picture of one shade, and its end."""
+        """The end of a picture of one shade."""
         if float(frame.luma.std()) < _PLAIN:
-            self._plain.append(frame.t)
+            self._plain = True
         elif self._plain:
-            if self._plain[0] > self._t0 + _SHORTEST_S:
-                self._begins.append(round((self._plain[0] + self._plain[-1]) / 2, 3))
-            self._plain = []
+            self._others.append(frame.t)
+            self._plain = False
 
 
 def _is_cut(frames: Sequence[_Mini], place: int) -> bool:
@@ -135,9 +147,23 @@ def _difference(a: NDArray[np.int16], b: NDArray[np.int16]) -> float:
     return float(np.abs(a - b).mean())
 
 
-def _replaced(before: NDArray[np.int16], after: NDArray[np.int16]) -> bool:
-    """Whether a good part of the marks on `before` is gone; what is added counts for nothing."""
-    smooth = cv2.blur(before.astype(np.float32), (9, 9))
-    marks = np.abs(before - smooth) > _MARK
-    gone = marks & (np.abs(after - before) > _CHANGED)
-    return np.count_nonzero(gone) > _REPLACED * max(1, np.count_nonzero(marks))
+def _replaced(frames: Sequence[_Mini]) -> bool:
+    """Whether the first and the last show two slides; what comes to one is no other."""
+    first, last = frames[0], frames[-1]
+    marks = np.abs(first.luma - cv2.blur(first.luma, (9, 9))) > _MARK
+    gone = marks & (np.abs(last.luma - first.luma) > _CHANGED)
+    if np.count_nonzero(gone) <= _REPLACED * np.count_nonzero(marks):
+        return False
+    if np.count_nonzero(gone.any(1)) < _ROWS_REPLACED * _HEIGHT:
+        return False
+    steps = np.stack([np.abs(b.luma - a.luma) for a, b in pairwise(frames)])
+    early = np.array([frame.t <= first.t + _STEADY_S for frame in frames[1:]])
+    late = np.array([frame.t > last.t - _STEADY_S for frame in frames[1:]])
+    rest = early | late
+    if rest.all() or not (early.any() and late.any()):
+        return False
+    still = (steps[rest].max(0) <= _STILL) & marks
+    if not np.any(still & gone):
+        return False
+    base = float(steps[rest][:, still].mean())
+    return base <= _AT_REST and float(steps[~rest][:, still].mean()) > _STANDS_OUT * (base + 0.1)

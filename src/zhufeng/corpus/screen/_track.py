@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PATIENCE = 2
 _MORE_PATIENCE = 4
 _READ_AGAIN_S = 0.25
+# Of a line's strokes, so many must be there for it to have come.
+_CAME = 0.6
 # Of a line's strokes, so many must still be there: of the whole, and of each letter's width.
 _HOLDS = 0.8
 _LETTER_HOLDS = 0.65
@@ -39,22 +41,31 @@ _HOLE_S = 0.25
 class Line:
     """Text at a place, what its strokes are, and since when."""
 
-    def __init__(self, box: Rect, small: Rect, standing: Strokes) -> None:
-        """`box` in pixels of the picture, `small` in those of the reduced one."""
+    def __init__(self, box: Rect, small: Rect, mask: Strokes) -> None:
+        """A line that is not read yet.
+
+        Args:
+            box: in pixels of the picture.
+            small: the same in pixels of the reduced one.
+            mask: its strokes, [h, w] at `small`.
+        """
         self.box = box
         self.small = small
         self.reading = Reading("", 0.0)
+        self.found_at = 0.0
+        self.waited = 0
+        """For how many samples it has been growing."""
         self.reads = 0
-        self.t0 = self.t1 = self.last_seen = 0.0
-        self.missed = 0
         self.read_at = 0.0
         self.confirmed = 0
+        self.t0 = self.t1 = self.last_seen = 0.0
+        self.missed = 0
         self.stirred = False
         """Whether the picture has changed at its place since it was read."""
         self.since = (0.0, 0)
         """How much of the picture had changed up to its first sample, and samples till then."""
         self.static = True
-        self.mask: Strokes = small.of(standing).copy()
+        self.mask = mask.copy()
         self._around = thickened(self.mask)
         # Windows as wide as a letter, each half over the next.
         wide = max(_LEAST_LETTER, small.height // 2)
@@ -62,6 +73,21 @@ class Line:
         self._ends = np.minimum(self._begins + wide, small.width)
         self._wanted = self._counts(self.mask)
         self._total = self._wanted.sum(1)
+
+    def redrawn(self, mask: Strokes) -> Line:
+        """The same line with other strokes."""
+        line = Line(self.box, self.small, mask)
+        line.found_at = self.found_at
+        return line
+
+    @property
+    def strokes(self) -> int:
+        """How many pixels its strokes have."""
+        return int(np.count_nonzero(self.mask))
+
+    def kept(self, now: Strokes) -> float:
+        """The share of its strokes that is there, [h, w] at `small`."""
+        return np.count_nonzero(cv2.bitwise_and(now, self.mask)) / max(1, self.strokes)
 
     def _counts(self, part: Strokes) -> NDArray[np.int64]:
         """Bright and dark pixels by letter, [2, letters]."""
@@ -107,7 +133,7 @@ class Line:
         present = ring[-1][0]
         for t, luma in reversed(ring):
             now = cv2.bitwise_and(strokes_within(luma, times, self.small), telling)
-            if _share(_kinds(now), wanted) < _HOLDS:
+            if _share(_kinds(now), wanted) < _CAME:
                 return _between(t, present)
             present = t
         return present
@@ -134,6 +160,14 @@ class Line:
         confirmed, the longer it is left alone.
         """
         return t - self.read_at >= _READ_AGAIN_S * 2**self.confirmed
+
+    def called(self, calls: Sequence[Rect]) -> bool:
+        """Whether one of these, in pixels of the reduced picture, is mostly at its place."""
+        return any(2 * call.common(self.small).area > call.area for call in calls)
+
+    def says_the_same(self, other: Line) -> bool:
+        """Whether both were read alike but for spaces, marks and capitals."""
+        return _plain(self.reading.text) == _plain(other.reading.text)
 
     def continues(self, other: Line) -> None:
         """It is `other` after all: it has been there since, and is doubted less easily."""
@@ -177,3 +211,7 @@ def _share(got: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
 def _between(a: float, b: float) -> float:
     """When something changed that is one thing at `a` and the other at `b`."""
     return (a + b) / 2 if abs(b - a) <= _HOLE_S else max(a, b)
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zhufeng.corpus.screen._track import Shown
 
 # Frames closer together tell nothing that matters here.
-_LEAST_GAP_S = 0.05
+_LEAST_GAP_S = 0.03
 # Longer than text takes from its first frame until it is read.
 _RING_S = 1.3
 
@@ -51,13 +51,13 @@ def watch(path: Path, media: Media, span: Span, reader: Reader, meter: Meter) ->
             continue
         sampled = frame.t
         with meter.step("text"):
-            shown = shown or Text(reader, *frame.luma.shape)
+            shown = shown or Text(reader, frame.luma)
             shown.add(ring)
     if shown is None:
         return Watched(problems=tuple(pictures.problems))
     end = _end(ring, media, span)
     return Watched(
-        shots=shots.shots(end), lines=shown.lines(end), problems=tuple(pictures.problems)
+        shots=shots.shots(end), lines=shown.lines(ring, end), problems=tuple(pictures.problems)
     )
 
 

@@ -25,7 +25,7 @@ _LOGPROB, _COMPRESSION, _NO_SPEECH = -1.0, 2.4, 0.6
 _LAST_BEAM = 5
 _ASKED_FROM_S = 0.5
 _UNHEARD_S = 0.8
-_ROUNDS = 4
+_ROUNDS = 3
 _ENGLISH = "en"
 
 
@@ -58,16 +58,16 @@ def recognised(
         language: the only one spoken; else a window with more than one becomes more windows.
         beam: hypotheses kept in decoding.
     """
-    waiting = _in_their_languages(whisper, samples, windows, language)
-    found: list[Recognised] = []
+    heard = _all_texts(
+        whisper, samples, _in_their_languages(whisper, samples, windows, language), beam
+    )
+    found = list(heard)
     for _ in range(_ROUNDS):
-        heard = _all_texts(whisper, samples, waiting, beam)
-        found += heard
         unheard = [
             (window(run, len(samples)), one.language) for one in heard for run in _unheard(one)
         ]
-        states = _encoded(whisper, samples, [part for part, _ in unheard])
-        waiting = [_Encoded(part, states[part], code) for part, code in unheard]
+        heard = _all_texts(whisper, samples, _in_language(whisper, samples, unheard), beam)
+        found += heard
     return sorted(found, key=lambda one: one.window.stretches[0].begin)
 
 
@@ -92,8 +92,7 @@ def _in_their_languages(
 ) -> list[_Encoded]:
     states = _encoded(whisper, samples, windows)
     if language is not None or not whisper.multilingual:
-        code = language or _ENGLISH
-        return [_Encoded(one, states[one], code) for one in windows]
+        return [_Encoded(one, states[one], language or _ENGLISH) for one in windows]
     evidence = [
         _evidence(whisper, one, states[one], stretch)
         for one in windows
@@ -108,8 +107,14 @@ def _in_their_languages(
             whole.append(_Encoded(one, states[one], runs[0][1]))
         else:
             parts += [(window(run, len(samples)), code) for run, code in runs]
-    again = _encoded(whisper, samples, [part for part, _ in parts])
-    return whole + [_Encoded(part, again[part], code) for part, code in parts]
+    return whole + _in_language(whisper, samples, parts)
+
+
+def _in_language(
+    whisper: Whisper, samples: Samples, windows: Sequence[tuple[Window, str]]
+) -> list[_Encoded]:
+    states = _encoded(whisper, samples, [one for one, _ in windows])
+    return [_Encoded(one, states[one], code) for one, code in windows]
 
 
 def _evidence(whisper: Whisper, one: Window, states: States, stretch: Stretch) -> Evidence:

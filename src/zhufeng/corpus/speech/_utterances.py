@@ -63,7 +63,8 @@ def utterances(found: Sequence[Recognised], t0: float) -> tuple[Utterance, ...]:
         found: windows in time order.
         t0: time of the span's first sample, in seconds.
     """
-    said = [word for one in found for word in _said(one)]
+    # A window may have been heard within another.
+    said = sorted((word for one in found for word in _said(one)), key=lambda word: word.begin)
     return tuple(_utterance(group, t0) for group in _sentences(said))
 
 
