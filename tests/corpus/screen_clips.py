@@ -151,7 +151,7 @@ def film(
             shot, inside = int(t // 4), t % 4
             picture = slid(views[shot % 2], height, width, speed * inside + 8, 20 + 8 * np.sin(t))
             if logo:
-                picture = write(picture, logo, (width - 110, 50), font(28, bold=True), outline=1)
+                picture = write(picture, logo, (width - 50, 40), font(26, bold=True), outline=1)
             for cue in cues:
                 if cue.t0 <= t < cue.t1:
                     rows = cue.text.count("\n") + 1

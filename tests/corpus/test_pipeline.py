@@ -15,8 +15,8 @@ from tests.corpus.damage import damaged_files
 from tests.corpus.test_kill import clip
 from zhufeng.base import Source, expand, files_below
 from zhufeng.corpus import SOURCES, CorpusConfig, CorpusSummary, build
-from zhufeng.corpus._plan import read_costs
 from zhufeng.corpus.engine import Limits
+from zhufeng.corpus.planning import read_costs
 from zhufeng.corpus.quality import QualityConfig
 from zhufeng.records import Document, read_parquet
 

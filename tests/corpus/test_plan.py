@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Answer
 from zhufeng.base import InputError
-from zhufeng.corpus._plan import (
+from zhufeng.corpus.planning import (
     COSTS_FILE,
     CorpusPlan,
     Costs,

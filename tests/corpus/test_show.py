@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin, urlparse
 import pytest
 
 from tests.conftest import Answer
-from zhufeng.corpus._show import (
+from zhufeng.corpus.show import (
     choose,
     find_media,
     media_url,

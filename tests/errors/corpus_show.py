@@ -9,8 +9,8 @@ import pytest
 
 from tests.errors.case import case
 from zhufeng.cli.corpus import show
-from zhufeng.corpus._plan import Costs, Wanted, plan, read_costs, write_costs
-from zhufeng.corpus._show import documents_of, read_heads
+from zhufeng.corpus.planning import Costs, Wanted, plan, read_costs, write_costs
+from zhufeng.corpus.show import documents_of, read_heads
 from zhufeng.records import Document, write_parquet
 
 Patch = pytest.MonkeyPatch

@@ -20,8 +20,8 @@ from zhufeng.report import clock, si
 from zhufeng.route import RECIPE, Run, StageResult, add_to_run
 
 if TYPE_CHECKING:
-    from zhufeng.corpus._plan import CorpusPlan, Estimate
-    from zhufeng.corpus._show import Head
+    from zhufeng.corpus.planning import CorpusPlan, Estimate
+    from zhufeng.corpus.show import Head
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def show(
     video
         The video or sound for that page, where it is no longer where the run's recipe says.
     """
-    from zhufeng.corpus._show import choose, documents_of, read_document, read_heads  # noqa: PLC0415
+    from zhufeng.corpus.show import choose, documents_of, read_document, read_heads  # noqa: PLC0415
 
     talk.begin()
     _check_show(doc, status, page, video)
@@ -214,8 +214,8 @@ def plan(
     machine_gb
         Memory of one machine in GB, to predict how many workers fit and how many machines.
     """
-    from zhufeng.corpus._plan import Wanted, read_costs  # noqa: PLC0415 (not for --help)
-    from zhufeng.corpus._plan import plan as plan_corpus  # noqa: PLC0415
+    from zhufeng.corpus.planning import Wanted, read_costs  # noqa: PLC0415 (not for --help)
+    from zhufeng.corpus.planning import plan as plan_corpus  # noqa: PLC0415
 
     talk.begin()
     given = {"hours": hours, "days": days, "cores": cores, "gpus": gpus, "machine_gb": machine_gb}
@@ -269,7 +269,7 @@ def _list(
 
 
 def _row(head: Head) -> list[str]:
-    from zhufeng.corpus._show import plain  # noqa: PLC0415 (not for --help)
+    from zhufeng.corpus.show import plain  # noqa: PLC0415 (not for --help)
 
     return [
         plain(head.source_uri),
@@ -283,7 +283,7 @@ def _row(head: Head) -> list[str]:
 
 
 def _print(document: Document, *, everything: bool) -> None:
-    from zhufeng.corpus._show import facts, plain, transcript_lines  # noqa: PLC0415 (as above)
+    from zhufeng.corpus.show import facts, plain, transcript_lines  # noqa: PLC0415 (as above)
 
     emit_table(["", ""], [[name, plain(value)] for name, value in facts(document)])
     emit("\n")
@@ -309,7 +309,7 @@ def _refuse_within(page: Path, artifact: Path) -> None:
 
 
 def _write_page(page: Path, document: Document, run: Path, video: Path | None) -> None:
-    from zhufeng.corpus._show import write_page  # noqa: PLC0415 (as above)
+    from zhufeng.corpus.show import write_page  # noqa: PLC0415 (as above)
 
     media, notes = video, []
     if video is not None:
@@ -332,7 +332,7 @@ def _write_page(page: Path, document: Document, run: Path, video: Path | None) -
 
 
 def _find_media(document: Document, run: Path) -> Path | None:
-    from zhufeng.corpus._show import find_media  # noqa: PLC0415 (as above)
+    from zhufeng.corpus.show import find_media  # noqa: PLC0415 (as above)
 
     # An artifact by itself has no recipe, and a damaged one finds nothing.
     with suppress(InputError):

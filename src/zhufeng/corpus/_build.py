@@ -16,7 +16,6 @@ from zhufeng.corpus._board import Board
 from zhufeng.corpus._config import CorpusConfig
 from zhufeng.corpus._documents import Compose, judged, wanted, with_status
 from zhufeng.corpus._meter import Meter
-from zhufeng.corpus._plan import Costs, write_costs
 from zhufeng.corpus._spool import Spool
 from zhufeng.corpus._stages import Describe, Listen, Probe, Watch
 from zhufeng.corpus._text import Medium, document_id, read_sources
@@ -36,6 +35,7 @@ from zhufeng.corpus.engine import (
     UnitStage,
 )
 from zhufeng.corpus.media import spans
+from zhufeng.corpus.planning import Costs, write_costs
 from zhufeng.corpus.quality import language_model
 from zhufeng.corpus.screen import screen_hashes
 from zhufeng.corpus.speech import speech_hashes

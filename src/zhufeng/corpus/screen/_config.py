@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from zhufeng.base import record
 
-
 _LEAST_PX = 320
 _MOST_SAMPLES = 60
 

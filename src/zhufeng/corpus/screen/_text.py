@@ -28,13 +28,13 @@ _LEAST_STROKES = 12
 _SAME = 0.5
 _AS_WIDE = 0.85
 # Of a line's strokes when it was found, those that must be there when it is read.
-_STAYS = 0.7
+_STAYS = 0.6
 # Text that is fading in or being typed has so many times the strokes it had at the last sample;
 # it is waited for, but not for ever. So is text whose strokes change their shade: one picture
 # dissolves into another.
 _GROWS = 1.3
 _FADES = 5
-_WAITS = 8
+_WAITS = 12
 # A line read with less confidence is read once more, when it has stood for longer.
 _DOUBTFUL = 0.85
 _READ_AGAIN_S = 0.6
@@ -132,17 +132,24 @@ class Text:
         common stands too.
         """
         where, boxes = self._looker.look(ring[-1][1], where, still=self._is_still())
-        known = False
+        passing = []
         for box in boxes:
             small = self._looker.small(box)
             if self._is_known(box, doubted):
-                known = True
-            elif self._stands(small):
-                known = True
-                line = Line(box, small, small.of(self._field.standing))
-                line.found_at = ring[-1][0]
-                self._found.append(line)
-        self._field.explain(where, text=known)
+                continue
+            if self._stands(small):
+                self._found.append(self._line(box, small, ring[-1][0]))
+            else:
+                passing.append(small)
+        self._field.explain(where, text=bool(boxes))
+        for small in passing:
+            self._field.distrust(small)
+
+    def _line(self, box: Rect, small: Rect, t: float) -> Line:
+        line = Line(box, small, small.of(self._field.standing))
+        line.found_at = t
+        line.first = small.of(self._field.now).copy()
+        return line
 
     def _is_still(self) -> bool:
         return max(self._changes) < _STILL
@@ -167,24 +174,19 @@ class Text:
         staying, waiting = [], []
         for line in self._found:
             lately = line.small.of(self._field.lately)
-            if line.kept(lately) < _STAYS:
+            if line.kept(lately) < _STAYS or line.passes(self._field.now):
                 self._field.distrust(line.small)
                 continue
             now = line.redrawn(lately)
             now.waited = line.waited + 1
+            now.first = line.small.of(self._field.now).copy()
             comes = now.strokes > _GROWS * line.strokes or self._fades(now)
             (waiting if comes and line.waited < _WAITS else staying).append(now)
         self._found = waiting
-        t = ring[-1][0]
-        for line in staying:
-            line.last_seen = line.read_at = t
-            line.since = (self._motion, self._samples)
-            line.t0 = line.appeared(ring, self._times, self._at_place(line, t))
         for line, reading in zip(staying, self._read(staying, ring), strict=True):
             line.reading = reading
             line.reads = 1
-            self._field.trust(line.small)
-            self._begin(line, t)
+            self._begin(line, ring)
 
     def _fades(self, line: Line) -> bool:
         """Whether the strokes of a line are not as bright or dark as at the last sample."""
@@ -195,7 +197,7 @@ class Text:
         crops = []
         for line in lines:
             box = line.box.grown(0, self._reader.margin(line.box), self._whole)
-            crops.append(_crop(box, ring, max(line.t0, line.found_at)))
+            crops.append(_crop(box, ring, line.found_at))
         return self._reader.read(crops)
 
     def _at_place(self, line: Line, t: float) -> list[Line]:
@@ -203,17 +205,25 @@ class Text:
         lines = [*self._shown, *self._lately_gone(t)]
         return [other for other in lines if other.overlap(line.box) > _SAME]
 
-    def _begin(self, line: Line, t: float) -> None:
+    def _begin(self, line: Line, ring: Sequence[Shown]) -> None:
         """Show a line that has been read, in place of those that it overwrites or continues."""
-        for other in self._at_place(line, t):
+        t = ring[-1][0]
+        others = self._at_place(line, t)
+        same = [other for other in others if line.says_the_same(other)]
+        before = [other for other in others if all(other.t1 > one.t1 for one in same)]
+        line.last_seen = line.read_at = t
+        line.since = (self._motion, self._samples)
+        line.t0 = line.appeared(ring, self._times, before)
+        for other in others:
             if other in self._shown:
                 other.t1 = other.last_seen
                 self._end(other)
-            if line.t0 - other.t1 <= _BLINK_S and line.says_the_same(other):
+            if other in same and line.t0 - other.t1 <= _BLINK_S:
                 line.continues(other)
                 self._gone.remove(other)
             else:
                 other.t1 = max(other.t0, min(other.t1, line.t0))
+        self._field.trust(line.small)
         self._shown.append(line)
 
     def _read_again(self, ring: Sequence[Shown]) -> None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _PATIENCE = 2
 _MORE_PATIENCE = 4
 _READ_AGAIN_S = 0.25
+# So far, in pixels of the reduced picture, text may move from one sample to the next; if its
+# strokes are found there so much better than where they were, it does.
+_LEAST_MOVE, _MOST_MOVE = 3, 24
+_BETTER = 1.15
 # Of a line's strokes, so many must be there for it to have come.
 _CAME = 0.6
 # Of a line's strokes, so many must still be there: of the whole, and of each letter's width.
@@ -66,6 +70,8 @@ class Line:
         """How much of the picture had changed up to its first sample, and samples till then."""
         self.static = True
         self.mask = mask.copy()
+        self.first = self.mask
+        """All strokes at `small` in the last sample, standing or not, until it is read."""
         self._around = thickened(self.mask)
         # Windows as wide as a letter, each half over the next.
         wide = max(_LEAST_LETTER, small.height // 2)
@@ -88,6 +94,20 @@ class Line:
     def kept(self, now: Strokes) -> float:
         """The share of its strokes that is there, [h, w] at `small`."""
         return np.count_nonzero(cv2.bitwise_and(now, self.mask)) / max(1, self.strokes)
+
+    def passes(self, now: Strokes) -> bool:
+        """Whether what was there when it was found has moved on: a ticker, credits.
+
+        Args:
+            now: [h, w], the strokes of the whole reduced picture, one sample later.
+        """
+        still = _common(now, self.first, self.small)
+        moves = [
+            _common(now, self.first, self.small.moved(*step))
+            for d in range(_LEAST_MOVE, _MOST_MOVE + 1)
+            for step in ((d, 0), (-d, 0), (0, d), (0, -d))
+        ]
+        return max(moves) > _BETTER * still
 
     def _counts(self, part: Strokes) -> NDArray[np.int64]:
         """Bright and dark pixels by letter, [2, letters]."""
@@ -206,6 +226,14 @@ def _share(got: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
     """Of the kind of strokes, [2], that shows more of itself, unless it is but a rest."""
     tells = 3 * wanted >= wanted.max()
     return float((got / np.maximum(wanted, 1))[tells].max())
+
+
+def _common(now: Strokes, first: Strokes, where: Rect) -> float:
+    """Of the strokes of `first`, laid at `where`, the share that is there."""
+    inside = where.common(Rect(0, 0, now.shape[1], now.shape[0]))
+    part = inside.moved(-where.x0, -where.y0).of(first)
+    there = np.count_nonzero(cv2.bitwise_and(inside.of(now), part)) if inside.area else 0
+    return there / max(1, np.count_nonzero(part))
 
 
 def _between(a: float, b: float) -> float:
