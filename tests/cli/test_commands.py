@@ -218,14 +218,14 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
 def test_closed_streams_are_no_fault(tmp_path: Path, closed: str) -> None:
-    command = f"{sys.executable} -m zhufeng demo -o {tmp_path}/run {closed}"
+    command = f"{sys.executable} -m zhufeng corpus build {TEXTS} -o {tmp_path}/run {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_an_ascii_terminal_is_no_fault(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "zhufeng", "demo", "-o", str(tmp_path / "中文")],
+        [sys.executable, "-m", "zhufeng", "corpus", "build", TEXTS, "-o", tmp_path / "中文"],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         check=False,

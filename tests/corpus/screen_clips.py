@@ -74,16 +74,17 @@ def scenery(seed: int, height: int, width: int, brightness: float = 150) -> Pict
     for _ in range(width * height // 9000):
         x, y = random.integers(0, (width, height))
         radius = int(4 * 2 ** random.uniform(0, 4))
-        corners = random.integers(-radius, radius + 1, (int(random.integers(3, 7)), 2)) + (x, y)
+        corners = random.integers(-radius, radius + 1, (int(random.integers(3, 7)), 2))
+        corners += np.array([x, y])
         shade = random.normal(brightness, 60) + random.normal(0, 20, 3)
         cv2.fillPoly(total, [corners.astype(np.int32)], shade.tolist(), cv2.LINE_AA)
-    return np.clip(total, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(total, 0, 255), np.uint8)
 
 
 def slid(picture: Picture, height: int, width: int, x: float, y: float) -> Picture:
     """A window of `picture` whose upper left corner is at `x`, `y`, to parts of a pixel."""
     centre = (x + (width - 1) / 2, y + (height - 1) / 2)
-    return cv2.getRectSubPix(picture, (width, height), centre).astype(np.uint8)
+    return np.asarray(cv2.getRectSubPix(picture, (width, height), centre), np.uint8)
 
 
 def write(
@@ -143,7 +144,10 @@ def film(
     brightness: float = 150,
 ) -> None:
     """Subtitles over scenery that slides by, with a cut every four seconds."""
-    views = [scenery(seed + one, height + 80, width + int(speed * 5) + 80, brightness) for one in range(2)]
+    views = [
+        scenery(seed + one, height + 80, width + int(speed * 5) + 80, brightness)
+        for one in range(2)
+    ]
 
     def pictures() -> Iterable[Picture]:
         for number in range(round(seconds * fps)):
@@ -157,18 +161,14 @@ def film(
                     rows = cue.text.count("\n") + 1
                     y = 30 + rows * size * 0.6 if top else height - 36 - rows * size * 0.6
                     face = font(size, chinese=chinese)
-                    picture = write(picture, cue.text, (width / 2, y), face, colour=colour, outline=2)
+                    picture = write(
+                        picture, cue.text, (width / 2, y), face, colour=colour, outline=2
+                    )
             yield picture
 
     encode(path, pictures(), fps)
 
 
-def slides(
-    path: Path,
-    draw: Callable[[float], Picture],
-    seconds: float,
-    *,
-    fps: int = 25,
-) -> None:
-    """Whatever `draw` shows at a time."""
+def drawn(path: Path, draw: Callable[[float], Picture], seconds: float, fps: int = 25) -> None:
+    """A video of whatever `draw` shows at a time."""
     encode(path, (draw(number / fps) for number in range(round(seconds * fps))), fps)

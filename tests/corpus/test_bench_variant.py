@@ -14,11 +14,14 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
+import corpus_clips
 import corpus_variant
-from corpus_clips import HEIGHT, RATE, WIDTH, encode, font
+from corpus_clips import RATE, encode, font
 from corpus_metrics import Line
 from corpus_variant import Plan, find_boxes, make_variant, plan
 
+WIDTH, HEIGHT = 640, 360
+SIZE, PLACE = 20, (WIDTH // 2, HEIGHT - 30)
 CUES = (
     Line(0.3, 1.0, "the first line"),
     Line(1.4, 2.0, "a second one"),
@@ -26,7 +29,7 @@ CUES = (
     Line(3.4, 3.8, "what nobody says", said=False),
 )
 DURATION_S = 4.2
-TEXT_ROWS = slice(HEIGHT - 90, HEIGHT - 30)
+TEXT_ROWS = slice(HEIGHT - 45, HEIGHT - 15)
 
 
 def _picture(t: float) -> NDArray[np.uint8]:
@@ -35,8 +38,8 @@ def _picture(t: float) -> NDArray[np.uint8]:
     draw = ImageDraw.Draw(picture)
     for cue in CUES:
         if cue.t0 <= t < cue.t1:
-            place, face = (WIDTH // 2, HEIGHT - 60), font(38)
-            draw.text(place, cue.text, "white", face, "mm", stroke_width=3, stroke_fill="black")
+            face = font(SIZE)
+            draw.text(PLACE, cue.text, "white", face, "mm", stroke_width=2, stroke_fill="black")
     return np.asarray(picture)
 
 
@@ -60,8 +63,10 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("variant")
     tone = 0.3 * np.sin(2 * np.pi * 300 * np.arange(round(DURATION_S * RATE)) / RATE)
-    encode(folder / "film.mp4", DURATION_S, _picture, tone.astype(np.float32))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_clips, "WIDTH", WIDTH)
+        patch.setattr(corpus_clips, "HEIGHT", HEIGHT)
+        encode(folder / "film.mp4", DURATION_S, _picture, tone.astype(np.float32))
         patch.setattr(corpus_variant, "SIGN_S", 0.4)
         planned = plan(CUES, DURATION_S, seed=1)
     make_variant(folder / "film.mp4", folder / "variant.mp4", planned)
@@ -90,7 +95,7 @@ def test_signs_come_between_cues(made: Made) -> None:
 def test_the_box_is_where_the_letters_are(made: Made) -> None:
     box = find_boxes(made.source, CUES[:1])[CUES[0]]
     drawn = ImageDraw.Draw(Image.new("L", (WIDTH, HEIGHT)))
-    letters = drawn.textbbox((WIDTH // 2, HEIGHT - 60), CUES[0].text, font(38), "mm")
+    letters = drawn.textbbox(PLACE, CUES[0].text, font(SIZE), "mm")
     margin = HEIGHT // 40 + 8
     assert all(abs(a - b) <= margin for a, b in zip(box, letters, strict=True))
     assert box[0] <= letters[0]
@@ -107,7 +112,7 @@ def test_the_subtitle_is_gone_from_the_blanked_third_alone(made: Made) -> None:
 
 def test_the_blanked_picture_goes_on_as_around_it(made: Made) -> None:
     luma = made.luma(made.planned.blanked[0]).astype(int)
-    assert np.abs(luma[HEIGHT - 60] - luma[HEIGHT // 2]).max() < 12
+    assert np.abs(luma[HEIGHT - 30] - luma[HEIGHT // 2]).max() < 12
 
 
 def test_the_sound_is_gone_from_the_muted_third_alone(made: Made) -> None:

@@ -116,9 +116,11 @@ def test_the_pipeline_reads_its_slides_and_subtitles(truth: dict[str, Any], metr
 
 
 def test_the_pipeline_hears_its_narration(truth: dict[str, Any], metrics: Any) -> None:
-    span = Span(t0=0.0, t1=17.0)
+    span = Span(t0=0.0, t1=16.5)
     heard = listen(VIDEO, probe(VIDEO), span, Listener(SpeechConfig()), Meter())
-    said = " ".join(text for t0, _, text, _ in truth["speech"] if t0 < span.t1)
+    end = heard.utterances[-1].t1
+    assert end > 15  # the border of a span moves to where nobody speaks
+    said = " ".join(text for t0, _, text, _ in truth["speech"] if t0 < end)
     found = " ".join(one.text for one in heard.utterances)
     assert metrics.word_error(found, said) <= 0.05
     assert {one.lang for one in heard.utterances} == {"en"}

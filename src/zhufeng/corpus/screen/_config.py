@@ -26,7 +26,7 @@ class ScreenConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.samples_per_s <= _MOST_SAMPLES:
             raise ValueError("between 1 and 60 samples a second")
-        if not min(self.detect_px, self.detect_still_px) >= 320:
+        if min(self.detect_px, self.detect_still_px, self.detect_small_px) < _LEAST_PX:
             raise ValueError("pictures of at least 320 pixels to find text in")
         if not 0 <= self.min_conf <= 1:
             raise ValueError("min_conf between 0 and 1")

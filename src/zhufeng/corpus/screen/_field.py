@@ -9,7 +9,13 @@ import cv2
 import numpy as np
 
 from zhufeng.corpus.screen._rect import Rect
-from zhufeng.corpus.screen._strokes import strokes, strokes_within, thickened, workspace
+from zhufeng.corpus.screen._strokes import (
+    reduced,
+    strokes,
+    strokes_within,
+    thickened,
+    workspace,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,9 +80,14 @@ class Field:
         return self._recent[-1]
 
     @property
+    def before(self) -> Strokes:
+        """[h, w]: the strokes of the sample before the last."""
+        return self._recent[-2] if len(self._recent) > 1 else self._recent[-1]
+
+    @property
     def lately(self) -> Strokes:
         """[h, w]: the strokes of both of the last two samples."""
-        return cv2.bitwise_and(self._recent[-1], self._recent[-2])
+        return self.now & self.before
 
     def add(self, t: float, small: Luma) -> None:
         """Take a sample, [h, w] of reduced luma."""
@@ -115,18 +126,20 @@ class Field:
         first, second, third = self._recent
         near, ever = self._buffers
         fresh = self._marked
-        cv2.bitwise_and(cv2.bitwise_and(first, second, dst=ever), third, dst=self.standing)
+        np.bitwise_and(first, second, out=self.standing)
+        np.bitwise_and(self.standing, third, out=self.standing)
         thickened(self._explained, near, ever)
-        crept = cv2.bitwise_and(self.standing, near, dst=near)
-        cv2.bitwise_xor(self.standing, crept, dst=fresh)
+        crept = np.bitwise_and(self.standing, near, out=near)
+        np.bitwise_xor(self.standing, crept, out=fresh)
         cv2.threshold(fresh, 0, 255, cv2.THRESH_BINARY, dst=fresh)
-        self._scores = cv2.blur(_by_cells(self._padded), (3, 1))
+        cv2.blur(_by_cells(self._padded), (3, 1), dst=self._scores)
         # What has gone needs to be explained when it comes back.
-        cv2.bitwise_or(cv2.bitwise_or(first, second, dst=ever), third, dst=ever)
-        cv2.bitwise_and(self._explained, ever, dst=self._explained)
+        np.bitwise_or(first, second, out=ever)
+        np.bitwise_or(ever, third, out=ever)
+        np.bitwise_and(self._explained, ever, out=self._explained)
         # What creeps on is of a picture that moves slowly; a letter comes as a whole.
         if not np.any(self._scores > _NEW):
-            cv2.bitwise_or(self._explained, crept, dst=self._explained)
+            np.bitwise_or(self._explained, crept, out=self._explained)
 
     def calls(self, *, still: bool) -> list[Rect]:
         """Where something stands that is new and may be text; in a still picture, small text."""
@@ -174,7 +187,4 @@ class Field:
 
 def _by_cells(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The share of each cell that is 255, [rows, columns]; of whole cells."""
-    for _ in range(_HALVINGS):
-        size = (plane.shape[1] // 2, plane.shape[0] // 2)
-        plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-    return plane.astype(np.float32) / 255
+    return reduced(plane, _HALVINGS).astype(np.float32) / np.float32(255)

@@ -76,6 +76,10 @@ class Looker:
         where = around([where, *more])
         return where, self._boxes(luma, self.full(where), still=still)
 
+    def survey(self, luma: Luma) -> list[Rect]:
+        """The lines in the whole of a moving picture, in its pixels."""
+        return rows(self._detected(luma, self._whole, self._reader.config.detect_px))
+
     def _boxes(self, luma: Luma, where: Rect, *, still: bool) -> list[Rect]:
         config = self._reader.config
         if not still:

@@ -48,7 +48,7 @@ def model_file(name: str) -> Path:
 
 
 class Model:
-    """One ONNX model on one thread of this process, or on CUDA."""
+    """One ONNX model on one thread of this process; on CUDA where onnxruntime has it."""
 
     def __init__(self, name: str, device: str) -> None:
         with needs_extra("corpus"):
@@ -61,7 +61,7 @@ class Model:
         # The inputs are of all sizes: an arena would keep memory for each.
         options.enable_cpu_mem_arena = False
         providers = ["CPUExecutionProvider"]
-        if device == "cuda":
+        if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
         self._session: Any = onnxruntime.InferenceSession(
             str(model_file(name)), options, providers=providers

@@ -79,7 +79,7 @@ class Reader:
         shrunk = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA)
         below, beside = -h % _STRIDE, -w % _STRIDE
         shrunk = cv2.copyMakeBorder(shrunk, 0, below, 0, beside, cv2.BORDER_REPLICATE)
-        heat = self._detector(_three_channels(shrunk))[0, 0, :h, :w]
+        heat = self._detector(_three_channels(np.asarray(shrunk, np.uint8)))[0, 0, :h, :w]
         whole = Rect(0, 0, width, height)
         mask = cv2.dilate((heat > _THRESHOLD).astype(np.uint8), np.ones((2, 2), np.uint8))
         _, _, found, _ = cv2.connectedComponentsWithStats(mask)

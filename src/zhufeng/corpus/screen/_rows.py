@@ -9,7 +9,7 @@ from zhufeng.corpus.screen._rect import Rect
 # Pieces of a line are about as high, at the same height, and no further apart than a wide space.
 _ALIKE = 0.65
 _LEVEL = 0.6
-_SPACE = 0.6
+_SPACE = 0.1
 
 
 def rows(boxes: Sequence[Rect]) -> list[Rect]:

@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from zhufeng.corpus._parts import ScreenLine
     from zhufeng.corpus.screen._strokes import Luma
 
 # The picture is judged by a miniature of it, made of every eighth row.
@@ -34,14 +35,19 @@ _MARK = 8
 _CHANGED = 12
 _STILL = 6
 _REPLACED = 0.25
-_ROWS_REPLACED = 0.2
+_ROWS_REPLACED = 0.3
+_MOST = 0.6
 _STANDS_OUT = 3.0
 _AT_REST = 0.5
+# The lines of a slide come and go within so long.
+_SLIDE_S = 0.7
 _EVERY = 3
 _DIFFERS = 0.3
 # The deviation within a picture of one shade, from which only another shot can come.
 _PLAIN = 3.0
 _SHORTEST_S = 0.3
+# Longer than what is compared.
+_KEPT_S = 1.7
 
 
 class _Mini(NamedTuple):
@@ -65,7 +71,7 @@ class Shots:
         self._judged = t0
         self._cuts: list[float] = []
         self._others: list[float] = []
-        self._plain = False
+        self._plain: float | None = None
         self._asked = 0
 
     def add(self, t: float, luma: Luma) -> None:
@@ -78,14 +84,25 @@ class Shots:
         self._shade(frame)
         self._judge(t - _FLASH_S)
         self._compare()
-        while self._frames[0].t < t - _FLASH_S - _AROUND_S:
+        while self._frames[0].t < t - _KEPT_S:
             self._frames.popleft()
 
-    def shots(self, end: float) -> tuple[tuple[float, float], ...]:
-        """All shots, (t0, t1) in seconds, without a gap; the last one ends at `end`."""
+    def shots(
+        self, end: float, lines: Sequence[ScreenLine] = ()
+    ) -> tuple[tuple[float, float], ...]:
+        """All shots, (t0, t1) in seconds, without a gap; the last one ends at `end`.
+
+        Args:
+            end: when the last picture goes.
+            lines: what was read, which tells slides of one layout apart.
+        """
         self._judge(end)
+        known = {*self._cuts, *self._others}
+        for t in _slides(lines):
+            if all(abs(t - other) > _SLIDE_S for other in known):
+                known.add(t)
         begins = [self._t0]
-        for t in sorted({*self._cuts, *self._others}):
+        for t in sorted(known):
             if end - t < _SHORTEST_S:
                 break
             if t - begins[-1] >= _SHORTEST_S:
@@ -119,12 +136,29 @@ class Shots:
             self._others.append(max(moving, key=lambda frame: frame.change).t)
 
     def _shade(self, frame: _Mini) -> None:
-        """The end of a picture of one shade."""
+        """The end of a picture of one shade that was no flash."""
         if float(frame.luma.std()) < _PLAIN:
-            self._plain = True
-        elif self._plain:
-            self._others.append(frame.t)
-            self._plain = False
+            self._plain = frame.t if self._plain is None else self._plain
+        elif self._plain is not None:
+            if frame.t - self._plain > _FLASH_S:
+                self._others.append(frame.t)
+            self._plain = None
+
+
+def _slides(lines: Sequence[ScreenLine]) -> list[float]:
+    """When most of the text on a still picture, from top to bottom, makes way for other text."""
+    still = [line for line in lines if line.static]
+    found: list[float] = []
+    for t in sorted({line.t1 for line in still}):
+        shown = [line for line in still if line.t0 < t - _SLIDE_S and line.t1 >= t]
+        gone = [line for line in shown if line.t1 <= t + _SLIDE_S]
+        come = [line.t0 for line in still if t - _SLIDE_S / 2 <= line.t0 <= t + _SLIDE_S]
+        if not gone or not come or (found and t - found[-1] <= _SLIDE_S):
+            continue
+        reach = max(line.bbox[3] for line in gone) - min(line.bbox[1] for line in gone)
+        if len(gone) >= _MOST * len(shown) and reach >= _ROWS_REPLACED:
+            found.append(min(come))
+    return found
 
 
 def _is_cut(frames: Sequence[_Mini], place: int) -> bool:
@@ -138,9 +172,12 @@ def _is_cut(frames: Sequence[_Mini], place: int) -> bool:
     ]
     if around and frame.change < _ABOVE * sum(around) / len(around):
         return False
-    before = frames[place - 1].luma
-    after = [other for other in frames[place + 1 :] if other.t <= frame.t + _FLASH_S]
-    return all(_difference(before, other.luma) >= _BACK * frame.change for other in after)
+    # After a flash the picture is what it was before it.
+    before = [other for other in frames[:place] if other.t >= frame.t - _FLASH_S]
+    after = [other for other in frames[place:] if other.t <= frame.t + _FLASH_S]
+    back = _BACK * frame.change
+    undone = any(_difference(before[-1].luma, other.luma) < back for other in after)
+    return not undone and all(_difference(frame.luma, other.luma) >= back for other in before)
 
 
 def _difference(a: NDArray[np.int16], b: NDArray[np.int16]) -> float:
@@ -154,7 +191,8 @@ def _replaced(frames: Sequence[_Mini]) -> bool:
     gone = marks & (np.abs(last.luma - first.luma) > _CHANGED)
     if np.count_nonzero(gone) <= _REPLACED * np.count_nonzero(marks):
         return False
-    if np.count_nonzero(gone.any(1)) < _ROWS_REPLACED * _HEIGHT:
+    rows = np.flatnonzero(gone.any(1))
+    if rows[-1] - rows[0] < _ROWS_REPLACED * _HEIGHT:
         return False
     steps = np.stack([np.abs(b.luma - a.luma) for a, b in pairwise(frames)])
     early = np.array([frame.t <= first.t + _STEADY_S for frame in frames[1:]])
@@ -163,7 +201,7 @@ def _replaced(frames: Sequence[_Mini]) -> bool:
     if rest.all() or not (early.any() and late.any()):
         return False
     still = (steps[rest].max(0) <= _STILL) & marks
-    if not np.any(still & gone):
+    if np.count_nonzero(still) < _MOST * np.count_nonzero(marks):
         return False
     base = float(steps[rest][:, still].mean())
     return base <= _AT_REST and float(steps[~rest][:, still].mean()) > _STANDS_OUT * (base + 0.1)

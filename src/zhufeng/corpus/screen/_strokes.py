@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ BRIGHT, DARK = 1, 2
 _ROWS = 540
 # A stroke is thinner than this many pixels, and brighter or darker by this than what is around.
 _THIN = 9
-_CONTRAST = (24, 0, 0, 0)
+_CONTRAST: Any = (24, 0, 0, 0)
 # Of the way from the darkest to the brightest that is around.
 _CORE = 0.6
 _SQUARE = np.ones((_THIN, _THIN), np.uint8)
@@ -40,7 +40,7 @@ def reduced(luma: Luma, times: int) -> Luma:
     for _ in range(times):
         height, width = luma.shape[0] // 2, luma.shape[1] // 2
         even = luma[: 2 * height, : 2 * width]
-        luma = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+        luma = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return luma
 
 
@@ -60,7 +60,8 @@ def strokes(small: Luma, work: NDArray[np.uint8] | None = None) -> Strokes:
     """
     height, width = small.shape
     work = workspace(height, width) if work is None else work[:, :height, :width]
-    low, high, margin, other = work
+    low: Strokes = work[0]
+    high, margin, other = work[1], work[2], work[3]
     cv2.erode(small, _SQUARE, dst=low)
     cv2.dilate(small, _SQUARE, dst=high)
     cv2.subtract(high, low, dst=margin)
@@ -77,7 +78,8 @@ def strokes(small: Luma, work: NDArray[np.uint8] | None = None) -> Strokes:
     cv2.threshold(low, 0, BRIGHT, cv2.THRESH_BINARY, dst=low)
     cv2.subtract(high, small, dst=high)
     cv2.threshold(high, 0, DARK, cv2.THRESH_BINARY, dst=high)
-    return cv2.bitwise_or(low, high, dst=low)
+    np.bitwise_or(low, high, out=low)
+    return low
 
 
 def strokes_within(
@@ -99,16 +101,14 @@ def strokes_within(
     return where.moved(-wide.x0, -wide.y0).of(found)
 
 
-def thickened(
-    found: Strokes, out: Strokes | None = None, work: Strokes | None = None
-) -> Strokes:
+def thickened(found: Strokes, out: Strokes | None = None, work: Strokes | None = None) -> Strokes:
     """Strokes and the pixels around them; in `out` and with the help of `work`, as large."""
     wide = np.empty_like(found) if work is None else work
     wide[:] = found
-    cv2.bitwise_or(wide[:, 1:], found[:, :-1], dst=wide[:, 1:])
-    cv2.bitwise_or(wide[:, :-1], found[:, 1:], dst=wide[:, :-1])
+    np.bitwise_or(wide[:, 1:], found[:, :-1], out=wide[:, 1:])
+    np.bitwise_or(wide[:, :-1], found[:, 1:], out=wide[:, :-1])
     high = np.empty_like(found) if out is None else out
     high[:] = wide
-    cv2.bitwise_or(high[1:], wide[:-1], dst=high[1:])
-    cv2.bitwise_or(high[:-1], wide[1:], dst=high[:-1])
+    np.bitwise_or(high[1:], wide[:-1], out=high[1:])
+    np.bitwise_or(high[:-1], wide[1:], out=high[:-1])
     return high

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,6 +13,7 @@ from zhufeng.corpus._parts import ScreenLine
 from zhufeng.corpus.screen._field import Field
 from zhufeng.corpus.screen._looking import Looker
 from zhufeng.corpus.screen._rect import Rect
+from zhufeng.corpus.screen._scroll import Scroll
 from zhufeng.corpus.screen._strokes import halvings, reduced
 from zhufeng.corpus.screen._track import Line
 
@@ -33,7 +34,7 @@ _STAYS = 0.6
 # it is waited for, but not for ever. So is text whose strokes change their shade: one picture
 # dissolves into another.
 _GROWS = 1.3
-_FADES = 5
+_FADES = 3
 _WAITS = 12
 # A line read with less confidence is read once more, when it has stood for longer.
 _DOUBTFUL = 0.85
@@ -43,8 +44,9 @@ _BLINK_S = 0.2
 _RECENT_S = 1.5
 # Mean levels of luma between crops of a line that tell a moving picture behind it.
 _MOVES = 3.0
-# A picture is still if no more of it than this changes from sample to sample.
-_STILL = 0.05
+# A picture is still if no more of it than this changes from sample to sample: a speaker in a
+# corner of a slide may move.
+_STILL = 0.15
 _SETTLED = 2
 
 
@@ -59,10 +61,12 @@ class Text:
         self._times = halvings(luma)
         self._looker = Looker(reader, self._whole, self._times)
         self._field = Field(height >> self._times, width >> self._times)
+        self._scroll = Scroll(self._whole, self._times)
         self._smalls: deque[Luma] = deque(maxlen=2)
         self._found: list[Line] = []
         self._shown: list[Line] = []
         self._gone: list[Line] = []
+        self._since = self._t = -float("inf")
         self._motion = 0.0
         self._samples = 0
         self._changes: deque[float] = deque([1.0], maxlen=_SETTLED)
@@ -70,6 +74,7 @@ class Text:
     def add(self, ring: Sequence[Shown]) -> None:
         """Take a sample: the last of `ring`, which holds the frames of the last second."""
         t, luma = ring[-1]
+        self._since, self._t = self._t, t
         small = reduced(luma, self._times)
         self._smalls.append(small)
         self._field.add(t, small)
@@ -78,6 +83,8 @@ class Text:
         self._motion += self._changes[-1]
         self._follow(ring)
         self._read_found(ring)
+        if self._scroll.add(t, self._field):
+            self._scroll.look(self._looker.survey(luma), self._read_rolling(luma))
         calls = self._field.calls(still=self._is_still())
         if calls:
             doubted = [line for line in self._shown if line.doubted(t) and line.called(calls)]
@@ -86,13 +93,24 @@ class Text:
                 self._look(ring, where, doubted)
         self._read_again(ring)
 
-    def lines(self, ring: Sequence[Shown], end: float) -> tuple[ScreenLine, ...]:
-        """All lines; those still shown last until `end`."""
+    def lines(self, ring: Sequence[Shown], begin: float, end: float) -> tuple[ScreenLine, ...]:
+        """All lines of the stretch from `begin` to `end`; those still shown last to its end."""
+        for line in self._found:
+            line.waited = _WAITS
         self._read_found(ring)
         for line in list(self._shown):
             line.t1 = end
             self._end(line)
-        found = [self._told(line) for line in self._gone if self._is_text(line)]
+        found = [
+            self._told(line.t0, line.t1, line.reading, line.box, static=line.static)
+            for line in self._gone
+            if self._is_text(line.reading) and line.t0 < line.t1
+        ]
+        found += [
+            self._told(max(begin, line.t0), min(end, line.t1), line.reading, line.box, static=False)
+            for line in self._scroll.lines
+            if self._is_text(line.reading)
+        ]
         return tuple(sorted(found, key=lambda one: (one.t0, one.bbox[1], one.bbox[0], one.text)))
 
     def _follow(self, ring: Sequence[Shown]) -> None:
@@ -138,16 +156,15 @@ class Text:
             if self._is_known(box, doubted):
                 continue
             if self._stands(small):
-                self._found.append(self._line(box, small, ring[-1][0]))
+                self._found.append(self._line(box, small))
             else:
                 passing.append(small)
         self._field.explain(where, text=bool(boxes))
         for small in passing:
             self._field.distrust(small)
 
-    def _line(self, box: Rect, small: Rect, t: float) -> Line:
+    def _line(self, box: Rect, small: Rect) -> Line:
         line = Line(box, small, small.of(self._field.standing))
-        line.found_at = t
         line.first = small.of(self._field.now).copy()
         return line
 
@@ -167,14 +184,16 @@ class Text:
         standing, now = (
             np.count_nonzero(small.of(found)) for found in (self._field.standing, self._field.now)
         )
-        return standing >= max(_LEAST_STROKES, _STANDING * now)
+        return bool(standing >= max(_LEAST_STROKES, _STANDING * now))
 
     def _read_found(self, ring: Sequence[Shown]) -> None:
         """Read what was found at the last sample and is still there."""
-        staying, waiting = [], []
+        staying: list[Line] = []
+        waiting: list[Line] = []
         for line in self._found:
             lately = line.small.of(self._field.lately)
-            if line.kept(lately) < _STAYS or line.passes(self._field.now):
+            moves = self._field.changes(line.small) and line.passes(self._field.now)
+            if moves or line.kept(lately) < _STAYS:
                 self._field.distrust(line.small)
                 continue
             now = line.redrawn(lately)
@@ -197,7 +216,7 @@ class Text:
         crops = []
         for line in lines:
             box = line.box.grown(0, self._reader.margin(line.box), self._whole)
-            crops.append(_crop(box, ring, line.found_at))
+            crops.append(_crop(box, ring, self._since))
         return self._reader.read(crops)
 
     def _at_place(self, line: Line, t: float) -> list[Line]:
@@ -236,24 +255,28 @@ class Text:
                 if again.conf > line.reading.conf:
                     line.reading = again
 
-    def _is_text(self, line: Line) -> bool:
-        said = any(character.isalnum() for character in line.reading.text)
-        return said and line.reading.conf >= self._reader.config.min_conf
+    def _read_rolling(self, luma: Luma) -> Callable[[Sequence[Rect]], list[Reading]]:
+        return lambda boxes: self._reader.read([box.of(luma) for box in boxes])
 
-    def _told(self, line: Line) -> ScreenLine:
+    def _is_text(self, reading: Reading) -> bool:
+        said = any(character.isalnum() for character in reading.text)
+        return said and reading.conf >= self._reader.config.min_conf
+
+    def _told(
+        self, t0: float, t1: float, reading: Reading, box: Rect, *, static: bool
+    ) -> ScreenLine:
         width, height = self._whole.width, self._whole.height
+        left, top, right, bottom = (
+            round(side / length, 4)
+            for side, length in zip(box, (width, height, width, height), strict=True)
+        )
         return ScreenLine(
-            t0=round(line.t0, 3),
-            t1=round(line.t1, 3),
-            text=line.reading.text,
-            conf=line.reading.conf,
-            bbox=(
-                round(line.box.x0 / width, 4),
-                round(line.box.y0 / height, 4),
-                round(line.box.x1 / width, 4),
-                round(line.box.y1 / height, 4),
-            ),
-            static=line.static,
+            t0=round(t0, 3),
+            t1=round(t1, 3),
+            text=reading.text,
+            conf=reading.conf,
+            bbox=(left, top, right, bottom),
+            static=static,
         )
 
 
@@ -265,5 +288,5 @@ def _crop(box: Rect, ring: Sequence[Shown], since: float) -> Luma:
     crops = [box.of(luma) for t, luma in ring if t >= since]
     last = crops[-1]
     if len(crops) > 1 and cv2.norm(last, crops[0], cv2.NORM_L1) > _MOVES * last.size:
-        return np.minimum.reduce(crops)
+        return np.asarray(np.minimum.reduce(crops), np.uint8)
     return last

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from zhufeng.corpus.screen._reader import Reading
@@ -42,6 +41,10 @@ _LEAST_LETTER = 8
 _HOLE_S = 0.25
 
 
+# What a stroke is when it is turned inside out.
+_EXCHANGED = np.array([0, DARK, BRIGHT, 0], np.uint8)
+
+
 class Line:
     """Text at a place, what its strokes are, and since when."""
 
@@ -56,14 +59,15 @@ class Line:
         self.box = box
         self.small = small
         self.reading = Reading("", 0.0)
-        self.found_at = 0.0
         self.waited = 0
         """For how many samples it has been growing."""
         self.reads = 0
         self.read_at = 0.0
         self.confirmed = 0
+        """How often it was read again and said the same."""
         self.t0 = self.t1 = self.last_seen = 0.0
         self.missed = 0
+        """In how many of the last samples it was not there."""
         self.stirred = False
         """Whether the picture has changed at its place since it was read."""
         self.since = (0.0, 0)
@@ -82,9 +86,7 @@ class Line:
 
     def redrawn(self, mask: Strokes) -> Line:
         """The same line with other strokes."""
-        line = Line(self.box, self.small, mask)
-        line.found_at = self.found_at
-        return line
+        return Line(self.box, self.small, mask)
 
     @property
     def strokes(self) -> int:
@@ -93,7 +95,7 @@ class Line:
 
     def kept(self, now: Strokes) -> float:
         """The share of its strokes that is there, [h, w] at `small`."""
-        return np.count_nonzero(cv2.bitwise_and(now, self.mask)) / max(1, self.strokes)
+        return int(np.count_nonzero(now & self.mask)) / max(1, self.strokes)
 
     def passes(self, now: Strokes) -> bool:
         """Whether what was there when it was found has moved on: a ticker, credits.
@@ -109,32 +111,21 @@ class Line:
         ]
         return max(moves) > _BETTER * still
 
-    def _counts(self, part: Strokes) -> NDArray[np.int64]:
-        """Bright and dark pixels by letter, [2, letters]."""
-        upto = np.zeros((2, part.shape[1] + 1), np.int64)
-        for row, kind in zip(upto, (BRIGHT, DARK), strict=True):
-            np.cumsum(np.count_nonzero(part & kind, axis=0), out=row[1:])
-        return upto[:, self._ends] - upto[:, self._begins]
-
     def holds(self, now: Strokes) -> bool:
         """Whether its strokes, [h, w] at `small`, are there and none turned inside out."""
-        got = self._counts(cv2.bitwise_and(now, self.mask))
+        got = self._counts(now & self.mask)
         tells = self._wanted >= _TELLS
         share = np.where(tells, got / np.maximum(self._wanted, 1), 0).max(0)
         if np.any(tells.any(0) & (share < _LETTER_HOLDS)):
             return False
         if _share(got.sum(1), self._total) < _HOLDS:
             return False
-        turned = cv2.bitwise_and(_inside_out(now), self.mask)
+        turned = _inside_out(now) & self.mask
         return not self._many(self._counts(turned).sum(0))
 
     def grew(self, standing: Strokes) -> bool:
         """Whether strokes stand among its own, [h, w] at `small`, that it had not."""
-        return self._many(self._counts(cv2.bitwise_and(standing, ~self._around)).sum(0))
-
-    def _many(self, pixels: NDArray[np.int64]) -> bool:
-        """Whether so many pixels, by letter, make another letter of one."""
-        return bool(np.any(pixels > np.maximum(_TELLS, _OTHER * self._wanted.sum(0))))
+        return self._many(self._counts(standing & ~self._around).sum(0))
 
     def appeared(self, ring: Sequence[Shown], times: int, before: Iterable[Line]) -> float:
         """When it came, seconds.
@@ -146,13 +137,13 @@ class Line:
         """
         telling = self.mask
         for other in before:
-            rest = cv2.bitwise_and(telling, cv2.bitwise_not(other.seen_at(self.small)))
+            rest = telling & ~other.seen_at(self.small)
             if np.count_nonzero(rest) >= 2 * _TELLS:
                 telling = rest
         wanted = _kinds(telling)
         present = ring[-1][0]
         for t, luma in reversed(ring):
-            now = cv2.bitwise_and(strokes_within(luma, times, self.small), telling)
+            now = strokes_within(luma, times, self.small) & telling
             if _share(_kinds(now), wanted) < _CAME:
                 return _between(t, present)
             present = t
@@ -179,7 +170,7 @@ class Line:
         Text over a picture that creeps would be read all the time: the more often it was
         confirmed, the longer it is left alone.
         """
-        return t - self.read_at >= _READ_AGAIN_S * 2**self.confirmed
+        return bool(t - self.read_at >= _READ_AGAIN_S * 2.0**self.confirmed)
 
     def called(self, calls: Sequence[Rect]) -> bool:
         """Whether one of these, in pixels of the reduced picture, is mostly at its place."""
@@ -211,6 +202,17 @@ class Line:
         """Of the smaller of its box and another, the share that they have in common."""
         return self.box.common(other).area / max(1, min(self.box.area, other.area))
 
+    def _counts(self, part: Strokes) -> NDArray[np.int64]:
+        """Bright and dark pixels by letter, [2, letters]."""
+        upto = np.zeros((2, part.shape[1] + 1), np.int64)
+        for row, kind in zip(upto, (BRIGHT, DARK), strict=True):
+            np.cumsum(np.count_nonzero(part & kind, axis=0), out=row[1:])
+        return upto[:, self._ends] - upto[:, self._begins]
+
+    def _many(self, pixels: NDArray[np.int64]) -> bool:
+        """Whether so many pixels, by letter, make another letter of one."""
+        return bool(np.any(pixels > np.maximum(_TELLS, _OTHER * self._wanted.sum(0))))
+
 
 def _kinds(found: Strokes) -> NDArray[np.int64]:
     """How many pixels are bright and dark, [2]."""
@@ -219,7 +221,7 @@ def _kinds(found: Strokes) -> NDArray[np.int64]:
 
 def _inside_out(found: Strokes) -> Strokes:
     """Bright where it is dark, and the other way round."""
-    return (found & BRIGHT) * np.uint8(DARK) | (found & DARK) // np.uint8(DARK)
+    return _EXCHANGED[found]
 
 
 def _share(got: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
@@ -232,8 +234,8 @@ def _common(now: Strokes, first: Strokes, where: Rect) -> float:
     """Of the strokes of `first`, laid at `where`, the share that is there."""
     inside = where.common(Rect(0, 0, now.shape[1], now.shape[0]))
     part = inside.moved(-where.x0, -where.y0).of(first)
-    there = np.count_nonzero(cv2.bitwise_and(inside.of(now), part)) if inside.area else 0
-    return there / max(1, np.count_nonzero(part))
+    there = int(np.count_nonzero(inside.of(now) & part)) if inside.area else 0
+    return there / max(1, int(np.count_nonzero(part)))
 
 
 def _between(a: float, b: float) -> float:
