@@ -161,7 +161,7 @@ def slide(title: str, bullets: Sequence[str], note: str) -> Picture:
     for number, bullet in enumerate(bullets):
         place = (100, 170 + 70 * number)
         picture = write(picture, bullet, place, font(30), colour=(30, 30, 30), anchor="lm")
-    return write(picture, note, (100, 660), font(14), colour=(70, 70, 70), anchor="lm")
+    return write(picture, note, (100, 660), font(16), colour=(70, 70, 70), anchor="lm")
 
 
 def test_slides_that_build_up_beside_a_camera(tmp_path: Path, reader: Reader) -> None:
@@ -172,7 +172,9 @@ def test_slides_that_build_up_beside_a_camera(tmp_path: Path, reader: Reader) ->
             ("Hours of public video", "One careful measurement"),
         )
     ]
-    second = slide("What it costs", ("Decoding takes an eighth", "Speech the rest"), "Source: us")
+    second = slide(
+        "What it costs", ("Decoding takes an eighth", "Speech the rest"), "Rehearsed twice"
+    )
     camera = scenery(9, 300, 400)
 
     def draw(t: float) -> Picture:
@@ -196,7 +198,7 @@ def test_slides_that_build_up_beside_a_camera(tmp_path: Path, reader: Reader) ->
         "What it costs": (5.3, 8.0),
         "Decoding takes an eighth": (5.3, 8.0),
         "Speech the rest": (5.3, 8.0),
-        "Source: us": (5.3, 8.0),
+        "Rehearsed twice": (5.3, 8.0),
     }
     found = {one.text: one for one in seen.lines}
     assert found.keys() == truth.keys()
@@ -330,7 +332,7 @@ def test_a_fade_through_black_is_one_change() -> None:
 
 def test_what_is_added_to_a_slide_begins_no_shot() -> None:
     points = ("Hours of public video", "One careful measurement", "A night of patience")
-    built = [slide("What it takes", points[: 1 + n], "Source: us")[:, :, 1] for n in range(3)]
+    built = [slide("What it takes", points[: 1 + n], "Rehearsed twice")[:, :, 1] for n in range(3)]
     other = slide("Questions?", ("Write to us",), "Thank you")[:, :, 1]
     scenes = Scenes()
     for one in built:

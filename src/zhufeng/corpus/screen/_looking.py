@@ -20,9 +20,10 @@ _TOGETHER = 0.4
 # Boxes less high than this, as the detector sees them, call for a closer look at still pictures.
 _SMALL = 18
 # A box as near as this to the end of what is looked at, in pixels of the reduced picture, may go
-# on outside of it; this many times its height is added.
+# on outside of it; this many times its height is added, so often at most.
 _AT_END = 2
-_MORE = 4
+_MORE = 6
+_TIMES = 3
 
 
 class Looker:
@@ -68,13 +69,14 @@ class Looker:
 
         The part is made larger, and returned so, if a line goes on outside of it.
         """
-        boxes = self._boxes(luma, self.full(where), still=still)
-        cut = [small for small in map(self.small, boxes) if self._is_cut(small, where)]
-        if not cut:
-            return where, boxes
-        more = [small.grown(_MORE * small.height, _AROUND_LINE, self.bounds) for small in cut]
-        where = around([where, *more])
-        return where, self._boxes(luma, self.full(where), still=still)
+        for _ in range(_TIMES):
+            boxes = self._boxes(luma, self.full(where), still=still)
+            cut = [small for small in map(self.small, boxes) if self._is_cut(small, where)]
+            if not cut:
+                break
+            more = [small.grown(_MORE * small.height, _AROUND_LINE, self.bounds) for small in cut]
+            where = around([where, *more])
+        return where, boxes
 
     def survey(self, luma: Luma) -> list[Rect]:
         """The lines in the whole of a moving picture, in its pixels."""
