@@ -158,3 +158,18 @@ def no_poor_confidence(_: Path, __: Patch) -> None:
 @case("f is not usable", "min_lang_score from 0 to 1", "*", "correct it in f")
 def no_language_score(_: Path, __: Patch) -> None:
     parse(QualityConfig, {"min_lang_score": 2}, "f")
+
+
+@case("f is not usable", "between 1 and 60 samples a second", "*", "correct it in f")
+def too_many_samples(_: Path, __: Patch) -> None:
+    parse(ScreenConfig, {"samples_per_s": 0.0}, "f")
+
+
+@case("f is not usable", "pictures of at least 320 pixels to find text in", "*", "correct it in f")
+def too_small_to_read(_: Path, __: Patch) -> None:
+    parse(ScreenConfig, {"detect_px": 100}, "f")
+
+
+@case("f is not usable", "min_conf between 0 and 1", "*", "correct it in f")
+def no_such_confidence(_: Path, __: Patch) -> None:
+    parse(ScreenConfig, {"min_conf": 2.0}, "f")
