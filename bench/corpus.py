@@ -67,8 +67,7 @@ from corpus_metrics import (
 from corpus_variant import make_variant, plan
 from harness import Figure, Report, main, median
 from zhufeng.base import read_json
-from zhufeng.corpus.speech import SpeechConfig, speech_hashes
-from zhufeng.corpus.speech._models import find_model
+from zhufeng.corpus.speech import SpeechConfig, find_model, speech_hashes
 
 NAIVE = Path(__file__).with_name("corpus_naive.py")
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi")

@@ -172,3 +172,16 @@ def film(
 def drawn(path: Path, draw: Callable[[float], Picture], seconds: float, fps: int = 25) -> None:
     """A video of whatever `draw` shows at a time."""
     encode(path, (draw(number / fps) for number in range(round(seconds * fps))), fps)
+
+
+def two_lines(path: Path, text: str, seconds: float = 1.5, fps: int = 8) -> None:
+    """A picture with two lines of text, the second there for the latter half."""
+    frames = []
+    for number in range(int(seconds * fps)):
+        picture = Image.new("RGB", (640, 360), (235, 235, 235))
+        draw = ImageDraw.Draw(picture)
+        draw.text((60, 80), text, (20, 20, 20), font=font(36))
+        if number >= seconds * fps / 2:
+            draw.text((60, 200), text[::-1], (20, 20, 20), font=font(36))
+        frames.append(np.asarray(picture))
+    encode(path, frames, fps)

@@ -13,6 +13,7 @@ import pytest
 from zhufeng.base import sha256_file
 from zhufeng.corpus._meter import Meter
 from zhufeng.corpus._parts import Span
+from zhufeng.corpus.joining import JoinConfig, join
 from zhufeng.corpus.media import probe
 from zhufeng.corpus.screen import Reader, ScreenConfig, watch
 from zhufeng.corpus.speech import Listener, SpeechConfig, listen
@@ -96,8 +97,8 @@ def _level(sound: np.ndarray[Any, Any], t0: float, t1: float) -> float:
 
 
 def test_the_pipeline_reads_its_slides_and_subtitles(truth: dict[str, Any], metrics: Any) -> None:
-    config = ScreenConfig()
-    watched = watch(VIDEO, probe(VIDEO), SEEN, Reader(config), Meter())
+    media = probe(VIDEO)
+    watched = watch(VIDEO, media, SEEN, Reader(ScreenConfig()), Meter())
     read = {metrics.letters(one.text) for one in watched.lines}
     slides = [one for one in truth["slides"] if SEEN.t0 < one["t0"] and one["t1"] < SEEN.t1]
     lines = {metrics.letters(line) for one in slides for line in one["lines"]}
@@ -114,6 +115,9 @@ def test_the_pipeline_reads_its_slides_and_subtitles(truth: dict[str, Any], metr
     assert subtitles.error <= 0.01
     assert max(subtitles.start_errors_s) < 0.3
     assert metrics.letters(truth["logo"]) in read
+    joined = join(media, (), (watched,), (), JoinConfig())
+    told = {metrics.letters(one.text) for one in joined.segments if one.kind == "subtitle"}
+    assert told == {metrics.letters(cue.text) for cue in cues}
 
 
 def test_the_pipeline_hears_its_narration(truth: dict[str, Any], metrics: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus.clips import Clip, write
 from tests.corpus.damage import damaged_files
-from tests.corpus.test_kill import clip
+from tests.corpus.screen_clips import two_lines
 from zhufeng.base import Source, expand, files_below
 from zhufeng.corpus import SOURCES, CorpusConfig, CorpusSummary, build
 from zhufeng.corpus.engine import Limits
@@ -45,8 +45,8 @@ def named(folder: Path, *patterns: str) -> tuple[Source, ...]:
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three films with text that is known, one of them twice, and one without a word."""
     folder = tmp_path_factory.mktemp("clips")
-    clip(folder / "a.mp4", "Glacier camp")
-    clip(folder / "b.mp4", "Northern ridge")
+    two_lines(folder / "a.mp4", "Glacier camp")
+    two_lines(folder / "b.mp4", "Northern ridge")
     shutil.copy(folder / "a.mp4", folder / "c.mp4")
     write(folder / "tone.wav", Clip(seconds=1.0, codec=None, audio="pcm_s16le"))
     return folder

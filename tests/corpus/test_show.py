@@ -115,7 +115,7 @@ def test_the_list(zhufeng: Call, tmp_path: Path) -> None:
         assert told.code == 0
         assert len(re.findall(r"texts/\d+\.txt", told.out)) == 100
         assert "and 32 more" in told.out
-        assert "132 documents = 130 ok + 1 partial + 0 no_text + 1 failed + 0 filtered" in told.out
+        assert "132 inputs = 130 ok + 1 partial + 0 no_text + 1 failed + 0 filtered" in told.out
     everything = zhufeng("corpus", "show", run, "--all").out
     assert len(re.findall(r"texts/\d+\.txt", everything)) == 131
     only = zhufeng("corpus", "show", run, "--status", "failed").out

@@ -54,7 +54,7 @@ def test_the_code_as_it_is_passes(copy: Path) -> None:
     [
         ("records/_plan.py", "import zhufeng.route", "zhufeng.records is not allowed to import"),
         ("base/_files.py", "from zhufeng import report", "zhufeng.base is not allowed to import"),
-        ("corpus/_text.py", "import zhufeng.cli", "zhufeng.corpus is not allowed to import"),
+        ("corpus/_sources.py", "import zhufeng.cli", "zhufeng.corpus is not allowed to import"),
         ("records/_plan.py", "import torch", "zhufeng.records is not allowed to import torch"),
         ("report/_plots.py", "import torch.nn", "zhufeng.report is not allowed to import torch"),
         (

@@ -101,7 +101,7 @@ def ocr_text(text: str) -> Section:
     document = Document(
         doc_id="0", source_uri=text, content_sha256="0", bytes=1, text=text, n_tokens=3, reason=text
     )
-    summary = CorpusSummary(tokenizer=text, statuses=Counter(ok=1), tokens=3, shown=[document])
+    summary = CorpusSummary(tokenizer=text, statuses=Counter({"ok": 1}), tokens=3, shown=[document])
     return corpus_section(summary)
 
 

@@ -22,8 +22,8 @@ from zhufeng.workload import (
     join,
     operands_by_role,
     products_flops,
-    work_by,
     work_by_family,
+    work_by_kind,
     workload_section,
     write_timeline,
 )
@@ -72,7 +72,7 @@ def test_weights_that_mean_nothing_are_refused(weights: tuple[float, float]) -> 
 def test_sums_by_family_and_kind_are_the_whole() -> None:
     model, batch = decoder()()
     workload = capture(model, batch, torch.optim.AdamW(model.parameters()))
-    for work in (work_by_family(workload), work_by(workload)):
+    for work in (work_by_family(workload), work_by_kind(workload)):
         assert sum(one.flops for one in work.values()) == workload.flops
         assert sum(one.operations for one in work.values()) == len(workload.operations)
     assert list(work_by_family(workload)) == [f for f in FAMILIES if f in work_by_family(workload)]

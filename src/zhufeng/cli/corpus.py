@@ -17,7 +17,7 @@ from zhufeng.base import InputError, parse, sha256_file, shown, to_json
 from zhufeng.cli._common import Talk, Whole, emit, emit_json, emit_table, finish_run
 from zhufeng.records import DOCUMENT, Document, Status
 from zhufeng.report import clock, si
-from zhufeng.route import RECIPE, Run, StageResult, add_to_run
+from zhufeng.route import KEPT, RECIPE, Run, StageResult, add_to_run
 
 if TYPE_CHECKING:
     from zhufeng.corpus.planning import CorpusPlan, Estimate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_TALK = Talk()
-_CORPUS, _PARTS = "corpus", "corpus.parts"
+_CORPUS = "corpus"
 _NOT_FOUND = (
     "Video and sound are not played here: no file of this content is where the recipe of the run "
     "names its inputs. With --video PATH it is taken from there."
@@ -124,11 +124,11 @@ def build(
 
 def _tell_balance(result: StageResult) -> None:
     """That every input is accounted for, and what nobody could read anything out of."""
-    from zhufeng.corpus import captions_advice, hours  # noqa: PLC0415 (slow to import)
+    from zhufeng.corpus import balance, captions_advice, hours  # noqa: PLC0415 (slow to import)
 
     figures = result.manifest.figures
-    counts = [f"{figures.get(f'documents_{s}') or 0:.0f} {s}" for s in get_args(Status)]
-    emit(f"{figures['documents']:.0f} inputs = " + " + ".join(counts) + "\n")
+    statuses = {status: figures.get(f"documents_{status}") or 0 for status in get_args(Status)}
+    emit(balance(statuses) + "\n")
     if silent := figures.get("media_s_without_words"):
         emit(f"{hours(silent)} of media without words: {captions_advice()}\n")
 
@@ -220,7 +220,7 @@ def plan(
     talk.begin()
     given = {"hours": hours, "days": days, "cores": cores, "gpus": gpus, "machine_gb": machine_gb}
     wanted = parse(Wanted, given, "the command line")
-    costs = read_costs(folder / _PARTS, folder)
+    costs = read_costs(folder / f"{_CORPUS}{KEPT}", folder)
     planned = plan_corpus(costs, wanted)
     if talk.json:
         emit_json(to_json(planned))
@@ -250,6 +250,8 @@ def _check_show(
 def _list(
     folder: Path, heads: Sequence[Head], status: Status | None, *, everything: bool, talk: Talk
 ) -> None:
+    from zhufeng.corpus import balance  # noqa: PLC0415 (slow to import)
+
     counts = Counter(head.status for head in heads)
     wanted = [head for head in heads if status in (None, head.status)]
     if talk.json:
@@ -264,8 +266,7 @@ def _list(
     )
     if len(listed) < len(wanted):
         emit(f"and {len(wanted) - len(listed):,} more: --all lists them\n")
-    balance = " + ".join(f"{counts[name]:,} {name}" for name in get_args(Status))
-    emit(f"\n{len(heads):,} documents = {balance}\n")
+    emit(f"\n{balance(counts)}\n")
 
 
 def _row(head: Head) -> list[str]:

@@ -3,7 +3,7 @@
 from zhufeng.corpus._build import SUCCESS, build, model_hashes
 from zhufeng.corpus._config import MEDIA_ENDINGS, SOURCES, CorpusConfig
 from zhufeng.corpus._section import balance, captions_advice, corpus_section, hours
-from zhufeng.corpus._text import TEXT_FILES, Medium, read_sources
+from zhufeng.corpus._sources import TEXT_FILES, Medium, read_sources
 from zhufeng.corpus._write import CorpusSummary, read_documents
 from zhufeng.corpus.tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # Without a terminal (a log file, CI) a line as often as this.
 _LINE_EVERY_S = 10.0
 _TABLE_EVERY_S = 0.5
-_HOUR_S = 3600.0
 
 
 class Board:

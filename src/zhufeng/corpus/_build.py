@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from zhufeng.base import Source, sha256_file, sha256_json, track, write_durable
 from zhufeng.corpus._board import Board
 from zhufeng.corpus._config import CorpusConfig
 from zhufeng.corpus._documents import Compose, judged, wanted, with_status
 from zhufeng.corpus._meter import Meter
+from zhufeng.corpus._sources import Medium, document_id, read_sources
 from zhufeng.corpus._spool import Spool
 from zhufeng.corpus._stages import Describe, Listen, Probe, Watch
-from zhufeng.corpus._text import Medium, document_id, read_sources
 from zhufeng.corpus._write import TRAINED_ON, CorpusSummary, documents_file, write_corpus
-from zhufeng.corpus.captions import caption_hashes
 from zhufeng.corpus.duplicates import cluster
 from zhufeng.corpus.engine import (
     Engine,
@@ -37,8 +37,6 @@ from zhufeng.corpus.engine import (
 from zhufeng.corpus.media import spans
 from zhufeng.corpus.planning import Costs, write_costs
 from zhufeng.corpus.quality import language_model
-from zhufeng.corpus.screen import screen_hashes
-from zhufeng.corpus.speech import speech_hashes
 from zhufeng.records import Document
 
 SUCCESS = "_SUCCESS"
@@ -68,17 +66,17 @@ def build(
         InputError: a model is missing, or the tokenizer is none.
         MissingExtraError: there are videos, and no extra ``corpus``.
     """
-    sources = tuple(inputs)
     store = PartStore(parts)
-    worked = _work(config, sources, store)
     meter = Meter()
-    with Spool() as spool:
-        for document in track(_documents(config, sources, store, worked.finished), "reading"):
-            spool.add(document)
+    with TemporaryFile() as beneath, TemporaryFile() as above:
+        read = Spool(beneath, track(read_sources(inputs), "reading"))
+        worked = _work(config, read, store)
+        documents = Spool(above, track(_documents(config, read, store, worked), "judging"))
         with meter.step("duplicates"):
-            same = _duplicates(config, spool)
+            same = _duplicates(config, documents)
         with meter.step("tokens"):
-            summary = write_corpus(config, _marked(config, spool, same), tokenizer_file, folder)
+            marked = _marked(config, documents, same)
+            summary = write_corpus(config, marked, tokenizer_file, folder)
     write_durable(folder / SUCCESS, b"")
     if worked.tally.done and not worked.tally.found.total():
         write_costs(parts, _costs(config, worked, summary, meter, folder))
@@ -87,17 +85,10 @@ def build(
 
 def model_hashes(config: CorpusConfig) -> Mapping[str, str]:
     """Name to hash of the models that the pipeline uses when it is configured so."""
-    return {
-        **screen_hashes(config.screen),
-        **speech_hashes(config.speech),
-        **caption_hashes(config.captions),
-        **_language_hash(),
-    }
-
-
-def _language_hash() -> dict[str, str]:
-    model = language_model()
-    return {model.name: sha256_file(model)}
+    hashes: dict[str, str] = {}
+    for stage in pipeline_of(config).stages:
+        hashes |= stage.models()
+    return hashes
 
 
 def pipeline_of(config: CorpusConfig) -> Pipeline:
@@ -107,18 +98,14 @@ def pipeline_of(config: CorpusConfig) -> Pipeline:
         Watch(config=config.screen, device=config.device),
         Listen(config=config.speech, device=config.device),
     ]
-    models = {
-        "screen": screen_hashes(config.screen),
-        "speech": speech_hashes(config.speech),
-        "language": _language_hash(),
-    }
-    if described := caption_hashes(config.captions):
+    if config.captions.wanted:
         stages.append(Describe(config=config.captions, device=config.device))
-        models["caption"] = described
+    language = language_model()
+    models = {stage.name: stage.models() for stage in stages}
     compose = Compose(
         join=config.join,
         quality=config.quality,
-        models=tuple((kind, tuple(named.items())) for kind, named in models.items()),
+        models_by_stage={**models, Compose.name: {language.name: sha256_file(language)}},
         pipeline=sha256_json([stage.fingerprint() for stage in stages]),
     )
     return Pipeline((*stages, compose), partial(spans, length_s=config.span_s), wanted)
@@ -135,9 +122,9 @@ class _Worked:
     bytes: int = 0
 
 
-def _work(config: CorpusConfig, sources: tuple[Source, ...], store: PartStore) -> _Worked:
+def _work(config: CorpusConfig, read: Iterable[Document | Medium], store: PartStore) -> _Worked:
     """Every video through the pipeline."""
-    media = [one for one in read_sources(sources) if isinstance(one, Medium)]
+    media = [one for one in read if isinstance(one, Medium)]
     if not media:
         return _Worked()
     pipeline = pipeline_of(config)
@@ -195,15 +182,15 @@ def _engine(config: CorpusConfig, pipeline: Pipeline) -> Engine:
 
 def _documents(
     config: CorpusConfig,
-    sources: tuple[Source, ...],
+    read: Iterable[Document | Medium],
     store: PartStore,
-    finished: Mapping[str, Finished],
+    worked: _Worked,
 ) -> Iterator[Document]:
-    for one in read_sources(sources):
+    for one in read:
         if isinstance(one, Medium):
-            yield _of_medium(one, store, finished[one.given.content])
+            yield _of_medium(one, store, worked.finished[one.given.content])
         elif one.status == "ok":
-            yield with_status(judged(one, config.quality))
+            yield with_status(judged(one, config.quality, config.join))
         else:
             yield one
 
@@ -233,16 +220,18 @@ def _of_medium(medium: Medium, store: PartStore, last: Finished) -> Document:
     )
 
 
-def _duplicates(config: CorpusConfig, spool: Spool) -> Mapping[str, str]:
+def _duplicates(config: CorpusConfig, documents: Iterable[Document]) -> Mapping[str, str]:
     """Id of each document that others repeat, to the id of the one that stays."""
-    texts = ((one.doc_id, one.text) for one in spool if one.status in TRAINED_ON)
+    texts = ((one.doc_id, one.text) for one in documents if one.status in TRAINED_ON)
     return cluster(track(texts, "comparing"), config.duplicates)
 
 
-def _marked(config: CorpusConfig, spool: Spool, same: Mapping[str, str]) -> Iterator[Document]:
+def _marked(
+    config: CorpusConfig, documents: Iterable[Document], same: Mapping[str, str]
+) -> Iterator[Document]:
     """The documents with their clusters; all but one of each filtered, where that is wanted."""
     kept: set[str] = set()
-    for document in spool:
+    for document in documents:
         group = same.get(document.doc_id)
         if group is None or document.status not in TRAINED_ON:
             yield document

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from zhufeng.base import UNKEYED, Files, record
-from zhufeng.corpus._text import TEXT_FILES
+from zhufeng.corpus._sources import TEXT_FILES
 from zhufeng.corpus.captions import CaptionConfig
 from zhufeng.corpus.duplicates import DuplicateConfig
 from zhufeng.corpus.engine import Limits

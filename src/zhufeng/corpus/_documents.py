@@ -15,7 +15,8 @@ from zhufeng.corpus.joining import JoinConfig, compose, join
 from zhufeng.corpus.quality import QualityConfig, judge
 from zhufeng.records import Document, Segment
 
-_SPEECH, _SCREEN, _CAPTION = "speech", "screen", "caption"
+# Which stage segments come from, where it is not the screen's.
+_STAGES = {"speech": "listen", "caption": "caption"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Compose(UnitStage):
 
     join: JoinConfig
     quality: QualityConfig
-    models: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    """Of each kind of stage (speech, screen, caption): its models' names and hashes."""
+    models_by_stage: Mapping[str, Mapping[str, str]]
+    """Name to SHA-256 of all models that have a part in the document, this stage's too."""
     pipeline: str
     """Hash of the stages before this one, code and models included."""
 
@@ -45,9 +46,13 @@ class Compose(UnitStage):
         return {
             "join": to_json(self.join),
             "quality": to_json(self.quality),
-            "models": self.models,
+            "models": self.models_by_stage,
             "pipeline": self.pipeline,
         }
+
+    def models(self) -> Mapping[str, str]:
+        """The one that tells languages apart."""
+        return self.models_by_stage[self.name]
 
     def open(self) -> None:
         """Nothing to load: the language model is small, and loads itself."""
@@ -62,7 +67,6 @@ class Compose(UnitStage):
             joined = join(media, heard, watched, captioned, self.join)
         parts = (*heard, *watched, *captioned)
         problems = _distinct([*media.problems, *(p for part in parts for p in part.problems)])
-        models = {kind: dict(named) for kind, named in self.models}
         document = Document(
             doc_id="",
             source_uri="",
@@ -76,31 +80,34 @@ class Compose(UnitStage):
             fps=media.fps,
             licence=media.licence,
             text=joined.text,
-            segments=tuple(_with_model(one, models) for one in joined.segments),
+            segments=tuple(_with_model(one, self.models_by_stage) for one in joined.segments),
             shots=joined.shots,
             text_coverage=joined.text_coverage,
             pipeline_hash=self.pipeline,
             config_hash=sha256_json([to_json(self.join), to_json(self.quality)]),
-            model_hashes={name: sha for named in models.values() for name, sha in named.items()},
+            model_hashes={
+                name: sha for named in self.models_by_stage.values() for name, sha in named.items()
+            },
         )
         with meter.step("quality"):
             done = judged(document, self.quality, self.join)
         return with_status(done, problems, item.failures)
 
 
-def judged(
-    document: Document, config: QualityConfig, join_config: JoinConfig | None = None
-) -> Document:
+def judged(document: Document, config: QualityConfig, join_config: JoinConfig) -> Document:
     """The document with its language, its scores, and without personal data.
 
-    Where it has segments, `join_config` says how they are composed.
+    Args:
+        document: with its text.
+        config: what is good.
+        join_config: how its segments, where it has any, are composed.
     """
-    pause_s = (join_config or JoinConfig()).paragraph_pause_s
+    composed = partial(compose, pause_s=join_config.paragraph_pause_s)
     found = judge(
         document.text,
         document.segments,
         config=config,
-        compose=partial(compose, pause_s=pause_s) if document.segments else None,
+        compose=composed if document.segments else None,
     )
     segments = zip(found.segments, found.originals, strict=True)
     return replace(
@@ -139,8 +146,7 @@ def with_status(
 
 
 def _with_model(one: Segment, models: Mapping[str, Mapping[str, str]]) -> Segment:
-    kinds = {"speech": _SPEECH, "caption": _CAPTION}
-    named = models.get(kinds.get(one.kind, _SCREEN), {})
+    named = models.get(_STAGES.get(one.kind, "watch"), {})
     return replace(one, model=", ".join(named) or None)
 
 

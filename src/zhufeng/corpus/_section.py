@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import get_args
 
 from zhufeng.corpus._write import EXCERPT_CHARACTERS, CorpusSummary
@@ -35,17 +36,19 @@ def corpus_section(summary: CorpusSummary) -> Section:
         first = timed or with_tokens[0]
         cut = "…" if len(first.text) == EXCERPT_CHARACTERS else ""
         blocks.append(Quote(text=first.text + cut, caption=f"How {first.source_uri} begins"))
+    balanced = balance(summary.statuses)
     return Section(
         title="Corpus",
-        summary=f"{balance(summary)}. {summary.tokens:,} tokens, tokenizer {summary.tokenizer}.",
+        summary=f"{balanced}. {summary.tokens:,} tokens, tokenizer {summary.tokenizer}.",
         blocks=tuple(blocks),
     )
 
 
-def balance(summary: CorpusSummary) -> str:
+def balance(statuses: Mapping[Status, float]) -> str:
     """That no input has disappeared: ``"5 inputs = 3 ok + 0 partial + …"``."""
-    counts = [f"{summary.statuses[status]:,} {status}" for status in get_args(Status)]
-    return f"{summary.documents:,} inputs = " + " + ".join(counts)
+    counts = {status: statuses.get(status, 0) for status in get_args(Status)}
+    parts = " + ".join(f"{count:,.0f} {status}" for status, count in counts.items())
+    return f"{sum(counts.values()):,.0f} inputs = {parts}"
 
 
 def captions_advice() -> str:

@@ -1,45 +1,28 @@
-"""Documents on their way to the corpus, kept on the disk while the whole is looked at."""
+"""What is on its way to the corpus, kept on the disk while the whole is looked at."""
 
 from __future__ import annotations
 
 import pickle
-import tempfile
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterable, Iterator
+from typing import IO, Generic, TypeVar
 
-from zhufeng.records import Document
+T = TypeVar("T")
 
 
-class Spool:
-    """A list of documents in a temporary file: written once, read as often as wanted."""
+class Spool(Generic[T]):
+    """A list in a temporary file: written once, read as often as wanted."""
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed at exit)
+    def __init__(self, file: IO[bytes], things: Iterable[T]) -> None:
+        """Write all of `things` to `file`, which is empty and nobody else's."""
+        self._file = file
         self._count = 0
+        for thing in things:
+            pickle.dump(thing, file, protocol=pickle.HIGHEST_PROTOCOL)
+            self._count += 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    def add(self, document: Document) -> None:
-        """Put a document at the end."""
-        pickle.dump(document, self._file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._count += 1
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Document]:
+    def __iter__(self) -> Iterator[T]:
         self._file.seek(0)
         for _ in range(self._count):
-            # What is read here is what `add` has written to a file without a name.
-            document: Document = pickle.load(self._file)  # noqa: S301
-            yield document
+            # What is read here was written above, to a file without a name.
+            thing: T = pickle.load(self._file)  # noqa: S301
+            yield thing

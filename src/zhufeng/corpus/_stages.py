@@ -51,6 +51,7 @@ class Probe(UnitStage):
 
 @dataclass(frozen=True, kw_only=True)
 class _OnDevice(UnitStage):
+    config: ScreenConfig | SpeechConfig | CaptionConfig
     device: Device = "cpu"
     _loaded: list[Any] = field(default_factory=list, repr=False, compare=False)
 
@@ -58,6 +59,10 @@ class _OnDevice(UnitStage):
     def resources(self) -> Resources:
         """A quarter of a graphics card holds the models of a worker."""
         return Resources(gpus=0.25 if self.device == "cuda" else 0.0)
+
+    def settings(self) -> Mapping[str, Any]:
+        """The configuration, and where it runs."""
+        return {"config": to_json(self.config), "device": self.device}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +76,9 @@ class Watch(_OnDevice):
 
     config: ScreenConfig
 
-    def settings(self) -> Mapping[str, Any]:
-        """The configuration and the models of text recognition."""
-        return {**to_json(self.config), "device": self.device, **screen_hashes(self.config)}
+    def models(self) -> Mapping[str, str]:
+        """Of text recognition."""
+        return screen_hashes(self.config)
 
     def open(self) -> None:
         """Load detector and recogniser."""
@@ -97,9 +102,9 @@ class Listen(_OnDevice):
 
     config: SpeechConfig
 
-    def settings(self) -> Mapping[str, Any]:
-        """The configuration and the speech model."""
-        return {**to_json(self.config), "device": self.device, **speech_hashes(self.config)}
+    def models(self) -> Mapping[str, str]:
+        """Of speech."""
+        return speech_hashes(self.config)
 
     def open(self) -> None:
         """Load the speech model and the voice detector."""
@@ -124,9 +129,9 @@ class Describe(_OnDevice):
 
     config: CaptionConfig
 
-    def settings(self) -> Mapping[str, Any]:
-        """The configuration and the vision-language model."""
-        return {**to_json(self.config), "device": self.device, **caption_hashes(self.config)}
+    def models(self) -> Mapping[str, str]:
+        """The vision-language model."""
+        return caption_hashes(self.config)
 
     def open(self) -> None:
         """Load the model, or find the endpoint."""

@@ -14,6 +14,7 @@ from zhufeng.corpus._config import CorpusConfig
 from zhufeng.corpus.tokens import ByteTokenizer, FileTokenizer, ShardSet, Tokenizer, Tokens
 from zhufeng.records import (
     Document,
+    Status,
     TokenSet,
     read_jsonl,
     read_parquet,
@@ -40,7 +41,7 @@ class CorpusSummary:
     tokens: int = 0
     text_bytes: int = 0
     """Of the documents that became tokens."""
-    statuses: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[Status] = field(default_factory=Counter)
     media_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Seconds of video and sound, by status."""
     shown: list[Document] = field(default_factory=list)

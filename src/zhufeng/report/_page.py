@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zhufeng.report._section import Cell, Section
+from zhufeng.report._templates import templates
 
 # SI, from a thousand on.
 _PREFIXES = ("k", "M", "G", "T", "P", "E", "Z", "Y")
@@ -52,16 +53,7 @@ def render(page: Page) -> bytes:
     Everything is escaped by the template; drawings stand in `img` elements, where a browser
     runs no script; and the page's own policy forbids scripts and every request.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 (slow)
-
-    environment = Environment(
-        loader=PackageLoader("zhufeng.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates()
     environment.filters["data_uri"] = _svg_uri
     environment.filters["cell"] = format_cell
     environment.tests["numeric"] = _is_numeric

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zhufeng.records import Document, Segment
+from zhufeng.report._templates import templates
 
 TRANSCRIPT_PAGE = b'<meta name="generator" content="zhufeng corpus show">'
 """Stands in every such page, so that no other file is taken for one."""
@@ -79,16 +80,7 @@ def render_transcript(transcript: Transcript) -> bytes:
     the script. The page's own policy allows this one script and this one style, by their
     hashes, and no request but for the video.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 (slow)
-
-    environment = Environment(
-        loader=PackageLoader("zhufeng.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates()
     environment.filters["clock"] = clock
     environment.filters["policy_hash"] = _policy_hash
     template = environment.get_template("transcript.html.j2")

@@ -3,7 +3,7 @@
 from zhufeng.route._add import add_to_run
 from zhufeng.route._demo import demo_recipe
 from zhufeng.route._recipe import Recipe, read_recipe, recipe_of
-from zhufeng.route._run import RECIPE, Run, StageResult, new_run
+from zhufeng.route._run import KEPT, RECIPE, Run, StageResult, new_run
 from zhufeng.route._stage import (
     ROUTE,
     RouteStep,
@@ -17,6 +17,7 @@ from zhufeng.route._stage import (
 from zhufeng.route._status import StageStatus
 
 __all__ = [
+    "KEPT",
     "RECIPE",
     "ROUTE",
     "Recipe",

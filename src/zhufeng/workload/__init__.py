@@ -19,8 +19,8 @@ from zhufeng.workload._summary import (
     family,
     operands_by_role,
     products_flops,
-    work_by,
     work_by_family,
+    work_by_kind,
 )
 from zhufeng.workload._timeline import write_timeline
 
@@ -85,8 +85,8 @@ __all__ = [
     "subject_of_config",
     "subject_of_function",
     "trace_step",
-    "work_by",
     "work_by_family",
+    "work_by_kind",
     "workload_section",
     "write_timeline",
 ]

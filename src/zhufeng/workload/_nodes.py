@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch._ops import OpOverload
 from torch.fx import Node
 from torch.utils import _pytree
@@ -25,7 +23,7 @@ _CARRIERS = frozenset(
     {
         "add", "add_", "clone", "_to_copy", "copy_", "cat", "stack", "constant_pad_nd",
         "slice_backward", "select_backward", "slice_scatter", "select_scatter", "index",
-        "index_put", "index_put_", "_index_put_impl_", "neg", "contiguous", "mul_scalar",
+        "index_put", "index_put_", "_index_put_impl_", "neg", "contiguous",
     }
 )  # fmt: skip
 
@@ -166,12 +164,3 @@ def _draws(node: Node) -> bool:
 def _scales(node: Node) -> bool:
     """Multiplies by a number."""
     return base_name(node) in {"mul", "div", "mul_", "div_"} and len(node.all_input_nodes) == 1
-
-
-def tensors(values: Mapping[Node, Any], arguments_: Any) -> Any:
-    """Arguments with each node replaced by its value."""
-    return _pytree.tree_map(
-        lambda one: values[one] if isinstance(one, Node) else one,
-        arguments_,
-        is_leaf=lambda one: isinstance(one, Node | Tensor),
-    )

@@ -13,8 +13,8 @@ from zhufeng.workload._summary import (
     OperandSummary,
     operands_by_role,
     products_flops,
-    work_by,
     work_by_family,
+    work_by_kind,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _families(workload: Workload) -> Table:
 
 
 def _kinds(workload: Workload) -> Plot:
-    work = {kind: one for kind, one in work_by(workload).items() if one.flops}
+    work = {kind: one for kind, one in work_by_kind(workload).items() if one.flops}
     scale, prefix = _scale(max((one.flops for one in work.values()), default=1))
     return bars(
         {kind: round(one.flops / scale, 3) for kind, one in list(work.items())[:_KINDS]},

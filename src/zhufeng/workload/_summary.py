@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,11 +83,11 @@ def work_by_family(workload: Workload) -> dict[Family, Work]:
     return {name: work for name, work in found.items() if work.operations}
 
 
-def work_by(workload: Workload, key: Mapping[str, str] | None = None) -> dict[str, Work]:
-    """Work by kind of operation, the most flops first; `key` renames kinds."""
+def work_by_kind(workload: Workload) -> dict[str, Work]:
+    """Work by kind of operation, the most flops first."""
     found: dict[str, Work] = defaultdict(Work)
     for operation in workload.operations:
-        found[(key or {}).get(operation.kind, operation.kind)].add(operation)
+        found[operation.kind].add(operation)
     return dict(sorted(found.items(), key=lambda item: -item[1].flops))
 
 

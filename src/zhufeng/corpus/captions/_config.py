@@ -28,6 +28,11 @@ class CaptionConfig:
     timeout_s: float = 120.0
     """How long one answer of the endpoint may take."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether shots are described."""
+        return self.model is not None or self.endpoint is not None
+
     def __post_init__(self) -> None:
         if self.model is not None and self.endpoint is not None:
             raise ValueError("a model or an endpoint, not both")

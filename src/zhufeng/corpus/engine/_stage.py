@@ -77,7 +77,11 @@ class UnitStage(ABC):
 
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """Configuration and models' hashes, as JSON: with the code, all that a part depends on."""
+        """Configuration, as JSON: with code and models, all that a part depends on."""
+
+    def models(self) -> Mapping[str, str]:
+        """SHA-256 of its models, by name."""
+        return {}
 
     @abstractmethod
     def open(self) -> None:
@@ -89,7 +93,7 @@ class UnitStage(ABC):
 
     def fingerprint(self) -> str:
         """Hash of the code, the configuration and the models."""
-        return sha256_json([self.name, _code_hash(self.code), self.settings()])
+        return sha256_json([self.name, _code_hash(self.code), self.settings(), self.models()])
 
     def process(self, item: Item) -> Outcome:
         """Work on one item; never raises."""

@@ -2,6 +2,6 @@
 
 from zhufeng.corpus.speech._config import SpeechConfig
 from zhufeng.corpus.speech._listen import Listener, listen
-from zhufeng.corpus.speech._models import speech_hashes
+from zhufeng.corpus.speech._models import find_model, speech_hashes
 
-__all__ = ["Listener", "SpeechConfig", "listen", "speech_hashes"]
+__all__ = ["Listener", "SpeechConfig", "find_model", "listen", "speech_hashes"]
