@@ -283,22 +283,23 @@ def test_pictures_of_any_size(tmp_path: Path, reader: Reader, size: tuple[int, i
 
 
 class Scenes:
-    """Feeds `Shots` with pictures that are drawn, twelve a second."""
+    """Feeds `Shots` with pictures that are drawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, fps: float = 12) -> None:
         self.shots = Shots(0.0)
         self.number = 0
+        self.fps = fps
 
     def show(self, pictures: Sequence[NDArray[Any]]) -> float:
         """When the first of the pictures was shown."""
-        begin = self.number / 12
+        begin = self.number / self.fps
         for picture in pictures:
-            self.shots.add(self.number / 12, picture.astype(np.uint8))
+            self.shots.add(self.number / self.fps, picture.astype(np.uint8))
             self.number += 1
         return begin
 
     def begins(self) -> list[float]:
-        return [begin for begin, _ in self.shots.shots(self.number / 12)]
+        return [begin for begin, _ in self.shots.shots(self.number / self.fps)]
 
 
 def moving(seed: int, count: int, speed: float = 6) -> list[NDArray[np.uint8]]:
@@ -316,6 +317,14 @@ def test_cuts_are_found_and_flashes_are_not() -> None:
     begins = [begin for begin in scenes.begins() if abs(begin - second - 20 / 12) > 0.2]
     assert begins == pytest.approx([0, cut, second], abs=0.01)
     assert len(scenes.begins()) == 3
+
+
+@pytest.mark.parametrize("fps", [0.5, 1, 2, 3])
+def test_cuts_are_found_among_few_frames(fps: float) -> None:
+    scenes = Scenes(fps)
+    scenes.show(moving(1, 8, 3))
+    cut = scenes.show(moving(2, 8, 3))
+    assert scenes.begins() == pytest.approx([0, cut], abs=0.01)
 
 
 def test_a_fade_through_black_is_one_change() -> None:

@@ -246,16 +246,21 @@ class Source:
                 yield from packets
                 return
         if t > 0:
-            # A stream dies with its container.
-            index = stream.index
+            # A stream dies with its container, and damage may show another one next time.
+            is_picture = stream is self.video
             self.container.close()
             self._open()
-            stream = self.container.streams[index]
+            again = self.video if is_picture else self.audio
+            if again is None:
+                self.tally.note("a stream was not found again")
+                return
+            stream = again
         yield from self.packets(stream)
 
     def pictures(self, packet: Packet[Stream] | None) -> list[VideoFrame]:
         """What the decoder gives for a packet; for None, what it still holds."""
-        assert self.video is not None
+        if self.video is None:
+            return []
         try:
             return self.video.codec_context.decode(packet)
         except self.failures:
@@ -267,7 +272,8 @@ class Source:
 
     def sounds(self, packet: Packet[Stream] | None) -> list[AudioFrame]:
         """As `pictures`, of the sound."""
-        assert self.audio is not None
+        if self.audio is None:
+            return []
         try:
             return self.audio.codec_context.decode(packet)
         except self.failures:

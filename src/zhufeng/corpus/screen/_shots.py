@@ -84,7 +84,8 @@ class Shots:
         self._shade(frame)
         self._judge(t - _FLASH_S)
         self._compare()
-        while self._frames[0].t < t - _KEPT_S:
+        # One older frame stays: a cut may follow a picture that has stood for long.
+        while len(self._frames) > 1 and self._frames[1].t < t - _KEPT_S:
             self._frames.popleft()
 
     def shots(
@@ -126,8 +127,9 @@ class Shots:
         self._asked += 1
         if self._asked % _EVERY:
             return
-        frames = list(self._frames)
-        first, last = frames[0], frames[-1]
+        last = self._frames[-1]
+        frames = [frame for frame in self._frames if frame.t >= last.t - _KEPT_S]
+        first = frames[0]
         known = any(t > first.t for t in (*self._cuts[-1:], *self._others[-1:]))
         if known or last.t - first.t < _SOFT_S:
             return
@@ -174,6 +176,8 @@ def _is_cut(frames: Sequence[_Mini], place: int) -> bool:
         return False
     # After a flash the picture is what it was before it.
     before = [other for other in frames[:place] if other.t >= frame.t - _FLASH_S]
+    # Where frames are further apart, or damage has left some out, the last one before.
+    before = before or [frames[place - 1]]
     after = [other for other in frames[place:] if other.t <= frame.t + _FLASH_S]
     back = _BACK * frame.change
     undone = any(_difference(before[-1].luma, other.luma) < back for other in after)
