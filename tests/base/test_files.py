@@ -21,12 +21,14 @@ from zhufeng.base import (
     InputError,
     MissingExtraError,
     anchor,
+    beside,
     cache_root,
     derive_seed,
     durable,
     exclusive,
     expand,
     generator,
+    remote_files,
     sha256_file,
     sha256_json,
     write_durable,
@@ -160,6 +162,92 @@ def test_a_link_is_read_under_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").symlink_to("blob")
     (found,) = expand(["data.jsonl"], tmp_path, Files((".jsonl",)), "here")
     assert (found.name, found.path.name) == ("data.jsonl", "data.jsonl")
+
+
+def test_linked_folders_are_entered_each_real_one_once(tmp_path: Path) -> None:
+    for name in ("here/own/a.txt", "away/b.txt", "away/deep/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    here = tmp_path / "here"
+    (here / "linked").symlink_to("../away")
+    (here / "again").symlink_to("linked")
+    (here / "a_link").symlink_to("own")
+    (tmp_path / "away" / "up").symlink_to("../here")
+    (here / "own" / "circle").symlink_to(".")
+    found = expand(["here"], tmp_path, Files((".txt",)), "here")
+    assert [source.name for source in found] == [
+        "here/again/b.txt",
+        "here/again/deep/c.txt",
+        "here/own/a.txt",
+    ]
+
+
+def test_a_link_into_the_runs_own_folder_is_no_input(tmp_path: Path) -> None:
+    for name in ("run/old.txt", "in/new.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "link").symlink_to("../run")
+    found = expand(["in"], tmp_path, Files((".txt",)), "here", outside=tmp_path / "run")
+    assert [source.path.name for source in found] == ["new.txt"]
+
+
+@pytest.mark.parametrize("start", ["file://", "local://", "FILE://localhost"])
+def test_a_file_url_is_a_path(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "a b%.txt"
+    path.touch()
+    for url in (start + path.as_uri().removeprefix("file://"), f"{start}{tmp_path}/*%20b*.txt"):
+        for pattern in (url, anchor(url, Path("/nowhere"))):
+            (found,) = expand([pattern], Path("/nowhere"), Files(), "here")
+            assert (found.path, found.url) == (path, None)
+
+
+def test_a_file_behind_a_url_is_not_asked_for_as_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server is read the whole file through when it is asked for a folder."""
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    with fsspec.open("memory://film/a.mp4", "wb") as file:
+        file.write(b"a film")
+
+    def read_through(*_: object) -> bool:
+        raise AssertionError("read for links")
+
+    monkeypatch.setattr(MemoryFileSystem, "isdir", read_through)
+    assert [url for url, _ in remote_files("memory://film/a.mp4", "here")] == [
+        "memory:///film/a.mp4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "meant"),
+    [
+        ("s3://shelf/lists/a.jsonl", "b.mp4", "s3://shelf/lists/b.mp4"),
+        ("s3://shelf/lists/a.jsonl", "../films/./b.mp4", "s3://shelf/films/b.mp4"),
+        ("memory:///lists/a.jsonl", "b.mp4", "memory:///lists/b.mp4"),
+        ("memory:///lists/a.jsonl", "memory://films/b.mp4", "memory://films/b.mp4"),
+        ("https://host/lists/a.jsonl?key=x/y", "b.mp4?k=1", "https://host/lists/b.mp4?k=1"),
+        ("https://host/lists/a.jsonl", "gs://shelf/b.mp4", "gs://shelf/b.mp4"),
+    ],
+)
+def test_what_a_remote_list_means(url: str, name: str, meant: str) -> None:
+    assert beside(url, name) == meant
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/hostname",
+        "file:///etc/hostname",
+        "LOCAL:///etc/hostname",
+        "asynclocal:///etc/hostname",
+        "git:///etc:hostname",
+        "simplecache::file:///etc/hostname",
+        "../../b.mp4",
+    ],
+)
+def test_a_remote_list_names_nothing_of_this_machine(name: str) -> None:
+    with pytest.raises(ValueError, match="list"):
+        beside("https://host/lists/a.jsonl", name)
 
 
 def test_a_file_may_begin_with_a_tilde(tmp_path: Path) -> None:

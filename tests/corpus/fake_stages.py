@@ -43,7 +43,7 @@ class Length(UnitStage):
 
 @dataclass(frozen=True)
 class Shout(UnitStage):
-    """A span's text in capitals. What the text says happens: KILL, HOG, SLEEP, RAISE."""
+    """A span's text in capitals. What the text says happens: KILL, HOG, SLEEP, FETCH..."""
 
     name: ClassVar[str] = "shout"
     each: ClassVar[Literal["document", "span"]] = "span"
@@ -67,8 +67,14 @@ class Shout(UnitStage):
             with Path(os.environ["COUNT"]).open("a") as file:
                 file.write(f"{item.content} {item.span.t0}\n")
         happen(text, item)
-        said = text[int(item.span.t0) : int(item.span.t1)].upper() + self.mark
-        return Captioned(captions=(Caption(t0=item.span.t0, t1=item.span.t1, text=said),))
+        half = "HALF" in text and os.environ["NET"] == "down"
+        end = int(item.span.t1) - 2 * half
+        said = text[int(item.span.t0) : end].upper() + self.mark
+        caption = Caption(t0=item.span.t0, t1=item.span.t1, text=said)
+        return Captioned(captions=(caption,), passing=half)
+
+    def may_pass(self, value: Captioned) -> bool:
+        return value.passing
 
 
 def happen(text: str, item: Item) -> None:
@@ -83,8 +89,10 @@ def happen(text: str, item: Item) -> None:
         hoard = bytearray(600_000_000)
         hoard[::4096] = b"x" * len(hoard[::4096])
         time.sleep(20)
-    if "SLEEP" in text:
+    if "SLEEP" in text and "AWAKE" not in os.environ:
         time.sleep(60)
+    if "FETCH" in text and os.environ["NET"] == "down":
+        raise ConnectionResetError("the net is down")
     if "RAISE" in text:
         raise ValueError("as it was told")
 

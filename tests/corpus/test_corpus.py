@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,16 +21,22 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Reference
 from tokenizers import models, pre_tokenizers, trainers
 
-from zhufeng.base import Files, InputError, Source, expand
+from zhufeng.base import Files, InputError, MissingExtraError, Source, expand, shown
 from zhufeng.corpus import (
     TEXT_FILES,
     ByteTokenizer,
     CorpusConfig,
     CorpusSummary,
     FileTokenizer,
+    Medium,
     build,
     read_sources,
 )
+from zhufeng.corpus._build import pipeline_of
+from zhufeng.corpus._parts import Media
+from zhufeng.corpus.captions import CaptionConfig
+from zhufeng.corpus.engine import Limits
+from zhufeng.corpus.speech._listen import BORDER_S
 from zhufeng.records import Document, read_parquet, read_shard, read_token_set
 
 
@@ -83,6 +96,138 @@ def test_every_source_is_told_whatever_became_of_it(texts: Path) -> None:
     }
     assert found["texts/d.txt"].reason == "not UTF-8: byte 0xe9 at offset 3"
     assert len({d.doc_id for d in found.values()}) == len(found)
+
+
+def rows(folder: Path, *table: dict[str, str]) -> list[Document | Medium]:
+    """What comes of a list in `folder` with these rows."""
+    (folder / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table))
+    return list(read_sources(expand(["list.jsonl"], folder, TEXT_FILES, "test")))
+
+
+def told(one: Document | Medium) -> tuple[str, str]:
+    """Name and place of a video, or name and reason of what is none."""
+    if isinstance(one, Medium):
+        return one.given.name, one.given.source
+    return one.source_uri, one.reason or ""
+
+
+def test_rows_that_name_videos(tmp_path: Path) -> None:
+    (tmp_path / "a b.mp4").write_bytes(b"a film")
+    film, url = str(tmp_path / "a b.mp4"), (tmp_path / "a b.mp4").as_uri()
+    read = rows(
+        tmp_path,
+        {"text": "", "uri": "a b.mp4"},
+        {"text": " \n", "uri": url},
+        {"uri": "local://a%20b.mp4"},
+        {"text": "words", "uri": "a b.mp4"},
+        {"text": "", "uri": ""},
+        {"uri": "\ud800\n.mp4"},
+    )
+    assert [told(one) for one in read] == [
+        ("list.jsonl#a b.mp4", film),
+        (f"list.jsonl#{url}", film),
+        ("list.jsonl#local://a%20b.mp4", film),
+        ("list.jsonl#line 4", ""),
+        ("list.jsonl#line 5", "the text is empty"),
+        told(read[5]),
+    ]
+    assert {one.given.content for one in read if isinstance(one, Medium)} == {
+        hashlib.sha256(b"a film").hexdigest()
+    }
+    name, reason = told(read[5])
+    assert name == "list.jsonl#line 6"
+    assert reason.startswith("'\\ud800\\n.mp4' is out of reach: ")
+
+
+def test_rows_of_two_lists_are_told_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").write_text(name)
+        (tmp_path / name / "list.jsonl").write_text('{"uri": "a.mp4"}')
+    read = read_sources(expand(["*/list.jsonl"], tmp_path, TEXT_FILES, "test"))
+    assert [told(one) for one in read] == [
+        (f"{name}/list.jsonl#a.mp4", str(tmp_path / name / "a.mp4")) for name in ("one", "two")
+    ]
+
+
+def test_a_row_is_one_video(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        with fsspec.open(f"memory://many/{name}", "w") as file:
+            file.write(name)
+    uris = ("memory://many", "memory://many/*.mp4", "memory://many/b*", "zip://a::/x.zip")
+    assert [told(one) for one in rows(tmp_path, *({"uri": uri} for uri in uris))] == [
+        ("list.jsonl#line 1", "'memory://many' names 2 files, and a row is one"),
+        ("list.jsonl#line 2", "'memory://many/*.mp4' names 2 files, and a row is one"),
+        ("list.jsonl#memory://many/b*", "memory:///many/b.mp4"),
+        (
+            "list.jsonl#line 4",
+            "'zip://a::/x.zip' is out of reach: several, joined by '::'",
+        ),
+    ]
+
+
+def test_a_list_behind_a_url_names_no_file_of_this_machine(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.mp4"
+    secret.write_bytes(b"mine")
+    uris = ("a.mp4", "../up.mp4", str(secret), secret.as_uri(), f"memory://{'x' * 9}.mp4")
+    files = ("lists/a.mp4", "up.mp4", f"lists/{secret}", "lists/l.jsonl", f"{'x' * 9}.mp4")
+    listed = "".join(json.dumps({"uri": uri}) + "\n" for uri in uris)
+    for name in files:
+        with fsspec.open(f"memory://{name}", "w") as file:
+            file.write(listed)
+    refused = "a list behind a URL may not name"
+    read = read_sources(expand(["memory://lists/l.jsonl"], tmp_path, TEXT_FILES, "test"))
+    assert [told(one) for one in read] == [
+        ("l.jsonl#a.mp4", "memory:///lists/a.mp4"),
+        ("l.jsonl#../up.mp4", "memory:///up.mp4"),
+        ("l.jsonl#line 3", f"'{shown(str(secret))}' is a path of this machine, which {refused}"),
+        ("l.jsonl#line 4", f"'{shown(secret.as_uri())}' is a URL that {refused}"),
+        ("l.jsonl#memory://xxxxxxxxx.mp4", "memory:///xxxxxxxxx.mp4"),
+    ]
+
+
+def test_without_the_packages_for_a_url_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtraError):
+        rows(tmp_path, {"uri": "https://host/a.mp4"})
+
+
+@pytest.mark.parametrize("asked_s", [1.0, 20.0, 30.0, 600.0])
+@pytest.mark.parametrize("duration_s", [1.0, 29.0, 45.1, 75.1, 1000.0, 86_400.0])
+def test_borders_that_move_to_a_pause_cannot_cross(asked_s: float, duration_s: float) -> None:
+    config = CorpusConfig(inputs=("x",), span_s=asked_s)
+    media = Media(container="", codecs=(), duration_s=duration_s, video=True, audio=True)
+    heard = config.spans_of(media)
+    assert len(heard) == 1 or all(one.t1 - one.t0 >= 2 * BORDER_S for one in heard)
+    seen = config.spans_of(replace(media, audio=False))
+    assert len(seen) == max(1, round(duration_s / asked_s))
+
+
+def test_the_pipeline_cuts_by_that_rule() -> None:
+    pytest.importorskip("rapidocr")
+    media = Media(container="", codecs=(), duration_s=60.0, video=True, audio=True)
+    cut = pipeline_of(CorpusConfig(inputs=("x",), span_s=1.0)).cut
+    assert (len(cut(media)), len(cut(replace(media, audio=False)))) == (2, 60)
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (partial(CorpusConfig, inputs=("x",)), "span_s"),
+        (Limits, "wall_s"),
+        (Limits, "memory_gb"),
+        (CaptionConfig, "timeout_s"),
+        (CaptionConfig, "at_least_s"),
+    ],
+)
+def test_not_a_number_is_refused(make: Callable[..., object], key: str) -> None:
+    with pytest.raises(ValueError, match=r"at least|above"):
+        make(**{key: math.nan})
+    if key not in ("span_s", "at_least_s"):
+        with pytest.raises(ValueError, match="finite"):
+            make(**{key: math.inf})
 
 
 def test_counts_add_up_and_documents_hold_what_was_counted(texts: Path, tmp_path: Path) -> None:

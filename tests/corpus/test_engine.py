@@ -137,8 +137,26 @@ def test_a_bad_item_is_recorded_and_passed_over(
     _, tally = walk(tmp_path, texts, pool, pipeline())
     assert not tally.made
     if text == "SLEEP":
-        _, tally = walk(tmp_path, texts, pool, pipeline(), Limits(wall_s=2.0, memory_gb=0.5))
+        monkeypatch.setenv("AWAKE", "1")
+        more = Limits(wall_s=20.0, memory_gb=0.5)
+        became, tally = walk(tmp_path, texts, pool, pipeline(), more)
         assert tally.made["shout"] == 1
+        assert became == told(texts)
+
+
+@pytest.mark.parametrize("make", [in_process, pool])
+def test_what_fails_for_a_passing_reason_is_tried_again(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {**TEXTS, "far": "FETCH", "odd": "HALF"}
+    monkeypatch.setenv("NET", "down")
+    became, _ = walk(tmp_path, texts, make, pipeline())
+    assert became["far"] == " [ConnectionResetError: the net is down]"
+    assert became["odd"] == "HA!"
+    monkeypatch.setenv("NET", "up")
+    became, tally = walk(tmp_path, texts, make, pipeline())
+    assert became == told(texts)
+    assert tally.made == {"shout": 2, "compose": 2}
 
 
 def test_who_kills_once_is_forgiven(tmp_path: Path) -> None:

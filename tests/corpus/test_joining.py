@@ -510,6 +510,12 @@ def test_lines_that_differ_in_a_figure_are_both_told() -> None:
     [
         ("请不吝点赞订阅转发", {}),
         ("字幕by索兰娅", {}),
+        ("请不吝点赞订阅转发打赏支持明镜与点点栏目", {}),
+        ("字幕由Amara.org社区提供", {}),
+        ("中文字幕志愿者李宗盛", {}),
+        (" Subtitles by the Amara.org community", {}),
+        (" Captions by GetTranscribed.com", {}),
+        (" Transcribed by https://otter.ai", {}),
         (" Thanks for watching!", {"no_speech_prob": 0.5}),
         (" Thank you.", {"avg_logprob": -0.9}),
         (" Something or other", {"avg_logprob": -1.2, "no_speech_prob": 0.8}),
@@ -520,6 +526,22 @@ def test_what_nobody_said_is_left_out(text: str, doubts: dict[str, float]) -> No
     document = joined([real, spoken(text, 10, 12, **doubts)])
     assert document.text == "This was said."
     assert suppressed(document).keys() == {text.strip()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " You can add captions by clicking on the button below.",
+        " Captions by default are white.",
+        " We translated all of these subtitles by Hand and Foot and put them on amara.org for you.",
+        "这个软件里字幕由人工智能自动生成非常方便",
+        " The captions bypass the filter.",
+    ],
+)
+def test_a_sentence_that_has_a_stock_phrase_in_it_stands(text: str) -> None:
+    for doubts in ({}, {"avg_logprob": -0.9}):
+        document = joined([spoken(text, 10, 16, **doubts)])
+        assert (document.text, suppressed(document)) == (text.strip(), {})
 
 
 def test_thanks_that_were_heard_clearly_stand() -> None:

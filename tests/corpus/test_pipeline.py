@@ -14,10 +14,13 @@ from tests.corpus.clips import Clip, write
 from tests.corpus.damage import damaged_files
 from tests.corpus.screen_clips import two_lines
 from zhufeng.base import Source, expand, files_below
-from zhufeng.corpus import SOURCES, CorpusConfig, CorpusSummary, build
-from zhufeng.corpus.engine import Limits
+from zhufeng.corpus import SOURCES, CorpusConfig, CorpusSummary, _stages, build
+from zhufeng.corpus._build import pipeline_of
+from zhufeng.corpus.engine import Limits, _stage
+from zhufeng.corpus.joining import JoinConfig
 from zhufeng.corpus.planning import read_costs
 from zhufeng.corpus.quality import QualityConfig
+from zhufeng.corpus.speech import SpeechConfig
 from zhufeng.records import Document, read_parquet
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +95,72 @@ def test_a_changed_setting_does_again_what_it_touches(clips: Path, tmp_path: Pat
     assert stages() - first == {"compose": 3}
 
 
+def test_costs_are_told_after_a_kill_too(clips: Path, tmp_path: Path) -> None:
+    made(tmp_path, named(clips))
+    costs = tmp_path / "parts" / "costs.json"
+    first = read_costs(tmp_path / "parts", tmp_path)
+    # All is there, and nobody knows how long it took: as if no core had waited.
+    costs.unlink()
+    made(tmp_path, named(clips))
+    again = read_costs(tmp_path / "parts", tmp_path)
+    steps = ("probe", "decode", "text", "speech", "join")
+    for one in steps:
+        assert again.cpu_ms.get(one, 0.0) == pytest.approx(first.cpu_ms.get(one, 0.0), abs=0.01)
+    assert again.media_s == first.media_s
+    assert again.wall_s >= sum(first.cpu_ms[one] for one in ("decode", "text")) / 1000
+    # Another setting costs otherwise: what is told is of the last build.
+    made(tmp_path, named(clips), replace(CONFIG, quality=QualityConfig(scrub=False)))
+    third = read_costs(tmp_path / "parts", tmp_path)
+    assert third.cpu_ms["quality"] != first.cpu_ms["quality"]
+    assert third.cpu_ms["text"] == pytest.approx(first.cpu_ms["text"], abs=0.01)
+
+
+def test_a_cut_off_film_with_words_is_partial(tmp_path: Path) -> None:
+    whole = tmp_path / "films" / "whole.mkv"
+    whole.parent.mkdir()
+    two_lines(whole, "Glacier camp", seconds=4)
+    (whole.parent / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 5])
+    cut, _ = made(tmp_path, named(whole.parent))[0]
+    assert cut.status == "partial", cut.reason
+    assert "Glacier camp" in cut.text
+    assert cut.reason
+
+
+def test_every_stage_is_known_by_code_settings_and_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = pipeline_of(CONFIG).stages
+    known = {stage.name: stage.fingerprint() for stage in line}
+    assert list(known) == ["probe", "watch", "listen", "compose"]
+
+    def changed(config: CorpusConfig = CONFIG) -> set[str]:
+        stages = pipeline_of(config).stages
+        return {one.name for one in stages if one.fingerprint() != known[one.name]}
+
+    assert changed() == set()
+    # A document tells what made it, so the last stage knows of all others.
+    assert changed(replace(CONFIG, device="cuda")) == {"watch", "listen", "compose"}
+    assert changed(replace(CONFIG, speech=SpeechConfig(beam=3))) == {"listen", "compose"}
+    assert changed(replace(CONFIG, join=JoinConfig(paragraph_pause_s=9.0))) == {"compose"}
+    with monkeypatch.context() as patch:
+        patch.setattr(_stages, "screen_hashes", lambda _: {"another": "model"})
+        assert changed() == {"watch", "compose"}
+    rooms = {"watch": "screen", "listen": "speech", "compose": "joining"}
+    for stage in line[1:]:
+        assert f"zhufeng.corpus.{rooms[stage.name]}" in stage.code
+        assert "zhufeng.corpus._parts" in stage.code
+
+
+def test_code_is_known_by_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "kept_code"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "inner.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = _stage._code_hash.__wrapped__(("kept_code",))
+    assert _stage._code_hash.__wrapped__(("kept_code",)) == before
+    (package / "inner.py").write_text("x = 2\n")
+    assert _stage._code_hash.__wrapped__(("kept_code",)) != before
+
+
 def test_urls_and_lists_name_videos_too(clips: Path, tmp_path: Path) -> None:
     import fsspec
 
@@ -107,8 +176,8 @@ def test_urls_and_lists_name_videos_too(clips: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, engine="in-process")
     documents, *_ = made(tmp_path, named(tmp_path, "list.jsonl", "memory://shelf"), config)
     by_name = {document.source_uri: document for document in documents}
-    assert "Glacier camp" in by_name[str(clips / "a.mp4")].text
-    assert by_name[str(clips / "a.mp4")].licence == "CC0"
+    assert "Glacier camp" in by_name[f"list.jsonl#{clips / 'a.mp4'}"].text
+    assert by_name[f"list.jsonl#{clips / 'a.mp4'}"].licence == "CC0"
     assert "Northern ridge" in by_name["b.mp4"].text
     missing = by_name["list.jsonl#line 3"]
     assert missing.status == "failed"

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from zhufeng.corpus.joining import compose
+from zhufeng.corpus._documents import judged as judged_document
+from zhufeng.corpus.joining import JoinConfig, compose
 from zhufeng.corpus.quality import Judged, QualityConfig, judge, language_model
 from zhufeng.corpus.quality._privacy import find
-from zhufeng.records import Segment
+from zhufeng.corpus.quality._script import is_japanese
+from zhufeng.records import Document, Segment
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "src/zhufeng/route/demo/texts"
@@ -80,7 +82,46 @@ NOISE = {
     "damaged": "\ufffd\ufffd\ufffd hello \ufffd world, this is the \ufffd text of a broken file",
     "table": "\n".join(f"{CHANCE.random():.4f} | {CHANCE.random():.4f}" for _ in range(30)),
     "loop": "Thank you. " * 40,
+    "chinese list": "苹果香蕉橘子葡萄西瓜草莓菠萝樱桃芒果柠檬土豆番茄黄瓜茄子辣椒白菜萝卜洋葱"
+    "大蒜生姜牛肉羊肉猪肉鸡肉鱼肉虾仁螃蟹豆腐鸡蛋牛奶面包米饭面条馒头饺子包子油条豆浆咖啡红茶",
+    "controls": "\x01\x02 this is\x00 the text of a file that \x07 was never a text\ufffe at all",
 }
+# A word a line is no slide.
+NOISE["index"] = NOISE["menu"].replace(" ", "\n")
+NOISE["chinese index"] = NOISE["chinese menu"].replace(" ", "\n") * 2
+
+# News, verses and slides are short of the words that prose has.
+TERSE = (
+    "本节介绍卷积神经网络基本结构，包括卷积层、池化层、全连接层，并讨论常用激活函数及其优缺点。",
+    "广州市房地产中介协会分析称，今年三月份二手住宅成交量环比上升百分之二十，价格保持平稳。",
+    (
+        "风急天高猿啸哀，渚清沙白鸟飞回。无边落木萧萧下，不尽长江滚滚来。"
+        "万里悲秋常作客，百年多病独登台。艰难苦恨繁霜鬓，潦倒新停浊酒杯。"
+    ),
+    "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。红豆生南国，春来发几枝。愿君多采撷，此物最相思。",
+    (
+        "卷积神经网络\n卷积层提取局部特征\n池化层缩小特征图\n全连接层输出类别\n"
+        "激活函数引入非线性\n批归一化加速训练\n随机失活防止过拟合\n数据增强扩大训练集"
+    ),
+    (
+        "Gradient descent converges slowly\nMomentum accelerates training\n"
+        "Adam adapts learning rates\nWeight decay regularizes parameters\n"
+        "Warmup stabilizes early steps\nCosine schedule reduces rates\n"
+        "Large batches need scaling\nMixed precision saves memory\nGradient clipping limits spikes"
+    ),
+)
+# Made-up headlines, as newspapers shorten them: hardly a sign that is not Chinese.
+HEADLINES = [
+    "東京五輪組織委員会会長が辞任表明",
+    "日銀、追加利上げを決定　植田総裁会見",
+    "首相、衆院解散を表明　総選挙は来月投開票",
+    "台風接近で九州新幹線運転見合わせ",
+    "大阪地裁、国に賠償命令　石綿訴訟",
+    "国会会期延長へ与野党攻防激化",
+    "今年度補正予算案が参院本会議で可決、成立",
+    "東京モーターショー開幕",
+    "「賃上げ実現を」連合会長会見",
+]
 
 plain = partial(judge, config=QualityConfig())
 
@@ -107,6 +148,43 @@ def test_prose_of_this_project_is_good(path: Path) -> None:
     assert judged.pii == {}
 
 
+@pytest.mark.parametrize("text", TERSE)
+def test_terse_texts_need_no_words_that_only_prose_has(text: str) -> None:
+    assert plain(text).quality_reasons == ()
+
+
+def test_two_letters_weigh_as_a_word_where_words_are_counted() -> None:
+    quality = plain("天气好，我们走。OK then — 3 times").quality
+    # A mark is a unit of its own within Chinese, and no word anywhere.
+    assert (quality["words"], quality["units"]) == (3 + 4, 6 + 1 + 5)
+    # Of six letters: 16 times are 48 words, 32 times 96, where repetition is judged from 60.
+    assert plain("他和我在一起" * 16).quality_reasons == ()
+    assert plain("他和我在一起" * 32).quality_reasons != ()
+
+
+@pytest.mark.parametrize("kind", ["slide", "speech"])
+def test_stop_words_are_not_asked_of_slides_alone(kind: str) -> None:
+    row = NOISE["menu"]
+    slide = Segment(t0=0, t1=5, kind=kind, text=row)  # type: ignore[arg-type]
+    said = Segment(t0=0, t1=1, kind="speech", text="Menu", suppressed_by="slide at 0.0")
+    judged = judge(row, [slide, said], config=QualityConfig(), compose=compose)
+    stop_words = [one for one in judged.quality_reasons if one.startswith("stop_words")]
+    assert bool(stop_words) == (kind == "speech")
+
+
+@pytest.mark.parametrize(
+    "text", ["That was great \U0001fae8", "\U0001fae8 OK", "好的 \U0001fae8\U0001fae9", "a\ufffd b"]
+)
+def test_a_sign_newer_than_the_tables_and_a_short_text_are_not_damaged(text: str) -> None:
+    assert plain(text).quality_reasons == ()
+
+
+def test_what_no_version_assigns_is_damage_and_what_one_may_is_none() -> None:
+    # U+2FFFE and U+FDD0 are noncharacters; U+0378 and U+1FAE8 are open to new signs.
+    assert plain("ab\U0002fffe\ufdd0").quality["damaged_share"] == 0.5
+    assert plain("ab\u0378\U0001fae8").quality["damaged_share"] == 0
+
+
 @pytest.mark.parametrize("kind", NOISE)
 def test_what_is_no_text_is_told_with_its_reason(kind: str) -> None:
     assert plain(NOISE[kind]).quality_reasons
@@ -121,8 +199,9 @@ def test_each_noise_is_told_for_what_is_wrong_with_it() -> None:
     assert "duplicate_line_share" in reasons("lines") & reasons("chinese lines")
     assert "top_2_gram_share" in reasons("words") & reasons("chinese words")
     assert "long_word_share" in reasons("base64") & reasons("base64 lines")
-    assert "stop_words" in reasons("menu") & reasons("chinese menu")
-    assert reasons("damaged") == {"damaged_share"}
+    assert "stop_words" in reasons("menu") & reasons("chinese menu") & reasons("chinese list")
+    assert "stop_words" in reasons("index")
+    assert reasons("damaged") == reasons("controls") == {"damaged_share"}
 
 
 @pytest.mark.parametrize("lang", ["zh", "ja", "th"])
@@ -242,12 +321,14 @@ PERSONAL = {
     "email": [
         *("jane.doe+news@example.co.uk", "josé@exemple.fr", "a_b-c@mail.example.com"),
         *("li@tsinghua.edu.cn", "x.y@sub.domain.org"),
+        *("john.doe @ gmail.com", "li @ tsinghua.edu.cn"),
     ],
     "phone": [
         *("13800138000", "138-0013-8000", "+86 138 0013 8000", "0086 13800138000"),
         *("010-62751234", "0755-26012345", "（010）62751234", "+44 20 7946 0958"),
         *("+44 (0)20 7946 0958", "+1 (415) 555-2671", "415-555-2671", "(415) 555-2671"),
         *("+33 6 12 34 56 78", "+4915112345678"),
+        *("212 555 0123", "1 212 555 0123", "212 555-0123"),
     ],
     "ssn": ["078-05-1120"],
     "card": ["4111 1111 1111 1111", "5500-0055-5555-5559", "3782 822463 10005"],
@@ -273,6 +354,19 @@ def test_a_number_that_is_announced_is_a_telephones() -> None:
     assert plain("电话：62751234").text == "电话：<PHONE>"
     assert plain("the phone number is 555-0199 now").text == "the phone number is <PHONE> now"
     assert plain("手机13800138000,13900139000。").pii == {"phone": 2}
+    assert plain("mobile 612 345 678 in Spain").text == "mobile <PHONE> in Spain"
+
+
+@pytest.mark.parametrize("login", ["user:pass", "john.doe%40x:s3cr3t!", "u:p@ss", "root:"])
+@pytest.mark.parametrize("scheme", ["https", "postgres"])
+def test_a_password_in_an_address_is_scrubbed_with_its_name(login: str, scheme: str) -> None:
+    judged = plain(f"Fetch {scheme}://{login}@host.com:8080/a?b=1 now")
+    if login.endswith(":"):
+        # No password: nothing that opens a door.
+        assert judged.text == f"Fetch {scheme}://{login}@host.com:8080/a?b=1 now"
+        return
+    assert judged.text == f"Fetch {scheme}://<LOGIN>@host.com:8080/a?b=1 now"
+    assert judged.pii == {"login": 1}
 
 
 @pytest.mark.parametrize(
@@ -289,6 +383,10 @@ def test_a_number_that_is_announced_is_a_telephones() -> None:
         *("q@k.transpose(-2,-1)", "x\n@torch.jit.script", "x@w.to(device)", "W@x.T", "@property"),
         *("000-12-3456", "4111 1111 1111 1112", "110105194912310021", "1234567890"),
         *("GB82 WEST 1234 5698 7654 33", "commit 4a1b2c3d4e5f67890123456789", "1700000000000"),
+        *("mobile 100 000 000 users", "fax is 300 000 000 dollars", "phone 100000000 users"),
+        *("mobile 1 250 000 buyers", "mobile 123 456 789 users", "tel 95 million"),
+        *("250 300 1500", "640 480 1280", "row 212 555 0123 4567", "911 555 0123", "112 555 0123"),
+        *("x @ self.net", "W @ x.T", "h @ model.page", "http://host:8080，作者@张三"),
         *("pages 123-456", "the year 1984, 2001", "150 2023 2024", "127.0.0.1:8080"),
     ],
 )
@@ -366,6 +464,7 @@ def test_segments_and_text_are_scrubbed_alike_and_counted_once() -> None:
             "1.1.",
         ),
         *("138 ", "1234 5678 ", "\n", "a-@a.", "x@a.b-", "电话号码", "+", "86 ", "http://"),
+        *("://a:", "://a:b@", "「の", "212 555 ", "phone 1 "),
     ],
 )
 def test_a_long_text_made_to_be_searched_long_comes_to_an_end(unit: str) -> None:
@@ -403,6 +502,78 @@ def test_japanese_is_never_converted() -> None:
     quote = "\n日本語では「図書館へ行きます」と言います。"
     assert plain(TRADITIONAL * 4 + quote).text == STORY["zh"] * 4 + quote
     assert plain("The tower of 東京 in 關東 is high, and we saw it.").original_text is None
+
+
+@pytest.mark.parametrize("text", HEADLINES)
+def test_a_headline_with_hardly_a_kana_is_japanese(text: str) -> None:
+    assert is_japanese(text)
+    assert (plain(text).lang, plain(text).text) == ("ja", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "老師說「ありがとうございます」是謝謝的意思，這個詞我們每天都會用到。",
+            "老师说「ありがとうございます」是谢谢的意思，这个词我们每天都会用到。",
+        ),
+        ("日語的「図書館、學校へ行きます」怎麼說？", "日语的「図書館、學校へ行きます」怎么说？"),
+        (
+            "這部動畫《けいおん！》講述了輕音樂部五名女高中生的日常生活，很受歡迎。",
+            "这部动画《けいおん！》讲述了轻音乐部五名女高中生的日常生活，很受欢迎。",
+        ),
+        ("昨天我們去唱歌，那家店叫カラオケ館。她說很開心。", None),
+    ],
+)
+def test_chinese_that_quotes_japanese_is_converted_around_it(
+    text: str, expected: str | None
+) -> None:
+    judged = plain(text)
+    assert judged.lang == "zh"
+    assert judged.script == "traditional"
+    assert judged.text == (expected or "昨天我们去唱歌，那家店叫カラオケ館。她说很开心。")
+    assert judged.original_text == text
+
+
+def test_simplified_chinese_that_quotes_japanese_stays_chinese() -> None:
+    text = "他在日本住了三年，学会了说「ありがとうございます」和「すみません」。"
+    judged = plain(text)
+    assert (judged.lang, judged.text, judged.original_text) == ("zh", text, None)
+
+
+def document(text: str, *segments: Segment) -> Document:
+    return Document(
+        doc_id="a" * 64,
+        source_uri="talk.mp4",
+        content_sha256="b" * 64,
+        bytes=1,
+        text=text,
+        segments=segments,
+    )
+
+
+def test_a_document_keeps_its_original_where_the_script_changed_and_only_there() -> None:
+    spoken = Segment(t0=0, t1=20, kind="speech", text=f"{TRADITIONAL}請寫信給 jane@example.com 。")
+    shown = Segment(t0=20, t1=29, kind="slide", text=STORY["zh"])
+    source = document(compose([spoken, shown]), spoken, shown)
+    changed = judged_document(source, QualityConfig(), JoinConfig())
+    scrubbed = f"{TRADITIONAL}請寫信給 <EMAIL> 。"
+    assert changed.original_text == f"{scrubbed}\n\n{STORY['zh']}"
+    assert changed.text == f"{STORY['zh']}请写信给 <EMAIL> 。\n\n{STORY['zh']}"
+    assert [one.original for one in changed.segments] == [scrubbed, None]
+    # A plain text has no segments to keep it.
+    note = judged_document(document(TRADITIONAL), QualityConfig(), JoinConfig())
+    assert (note.text, note.original_text) == (STORY["zh"], TRADITIONAL)
+
+
+@pytest.mark.parametrize("text", [STORY["zh"], STORY["ja"], STORY["en"], "Ask jane@example.com."])
+def test_a_document_whose_script_is_right_has_no_original(text: str) -> None:
+    segment = Segment(t0=0, t1=9, kind="speech", text=text)
+    for source in (document(text), document(text, segment)):
+        judged = judged_document(source, QualityConfig(), JoinConfig())
+        assert judged.original_text is None
+        assert all(one.original is None for one in judged.segments)
+        assert judged.text == text.replace("jane@example.com", "<EMAIL>")
 
 
 def test_chinese_within_another_language_is_converted_by_segment() -> None:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
+import fsspec
 import pytest
 
 from tests.conftest import Answer
+from zhufeng.base import expand
+from zhufeng.corpus import SOURCES, Medium, read_sources
 from zhufeng.corpus.show import (
     choose,
     find_media,
@@ -165,6 +168,15 @@ def test_nothing_draws_on_the_terminal(zhufeng: Call, tmp_path: Path) -> None:
     assert plain("a\u3000b\tc\nd") == "a\u3000b c\nd"
 
 
+def test_a_line_of_the_list_is_one_line(zhufeng: Call, tmp_path: Path) -> None:
+    named = talk(source_uri="a\nb\u2028c\x85d.mp4", status="failed", reason="one\ntwo")
+    run = run_of(tmp_path, [named])
+    for arguments in ((), ("fff",)):
+        out = zhufeng("corpus", "show", run, *arguments).out
+        assert len([line for line in out.splitlines() if "a\ufffdb\ufffdc\ufffdd.mp4" in line]) == 1
+        assert "one\ufffdtwo" in out
+
+
 @pytest.mark.parametrize("inputs", [["media"], ["nowhere", "media/*.mp4"], ["media/b.mp4"]])
 def test_the_source_is_known_by_its_content(tmp_path: Path, inputs: list[str]) -> None:
     (tmp_path / "media").mkdir()
@@ -182,15 +194,44 @@ def test_of_copies_the_one_of_the_name_is_taken(tmp_path: Path) -> None:
     assert found == tmp_path / "talk.mp4"
 
 
-@pytest.mark.parametrize("uri", ["videos/talk.mp4", "file://videos/talk.mp4"])
-def test_the_source_that_a_list_names(tmp_path: Path, uri: str) -> None:
-    (tmp_path / "videos").mkdir()
-    (tmp_path / "videos/talk.mp4").write_bytes(b"a video")
-    (tmp_path / "list.jsonl").write_text(json.dumps({"uri": uri}))
-    found = find_media(talk(source_uri=uri), ["list.jsonl"], tmp_path, tmp_path / "run")
-    assert found == tmp_path / "videos/talk.mp4"
-    (tmp_path / "videos/talk.mp4").write_bytes(b"changed")
-    assert find_media(talk(source_uri=uri), ["list.jsonl"], tmp_path, tmp_path) is None
+@pytest.mark.parametrize("uri", ["talk 1.film", "file://talk%201.film", "../deep/talk 1.film"])
+@pytest.mark.parametrize("inputs", [["*.jsonl", "deep/list.jsonl"], ["."]])
+def test_the_source_that_a_list_names(tmp_path: Path, uri: str, inputs: list[str]) -> None:
+    """By the name that reading the list has given, of two lists that say the same."""
+    for folder in (tmp_path, tmp_path / "deep"):
+        folder.mkdir(exist_ok=True)
+        (folder / "list.jsonl").write_text(json.dumps({"uri": uri}))
+    film = tmp_path / "deep" / "talk 1.film"
+    film.write_bytes(b"a video")
+    sources = expand(inputs, tmp_path, SOURCES, "")
+    (listed,) = (one for one in read_sources(sources) if isinstance(one, Medium))
+    document = talk(source_uri=listed.given.name)
+    found = find_media(document, inputs, tmp_path, tmp_path / "run")
+    assert found is not None
+    assert found.samefile(film)
+    film.write_bytes(b"changed")
+    assert find_media(document, inputs, tmp_path, tmp_path / "run") is None
+
+
+def test_a_list_of_a_corpus_built_before_rows_had_their_lists_name(tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes(b"a video")
+    (tmp_path / "list.jsonl").write_text('{"uri": "talk.mp4"}')
+    found = find_media(talk(), ["list.jsonl"], tmp_path, tmp_path / "run")
+    assert found == tmp_path / "talk.mp4"
+
+
+def test_the_source_that_a_list_behind_a_url_names(tmp_path: Path) -> None:
+    for name, content in (("l.jsonl", b'{"uri": "talk.mp4"}'), ("talk.mp4", b"a video")):
+        with fsspec.open(f"memory://talks/{name}", "wb") as file:
+            file.write(content)
+    inputs = ["memory://talks/l.jsonl"]
+    (listed,) = read_sources(expand(inputs, tmp_path, SOURCES, ""))
+    assert isinstance(listed, Medium)
+    given = listed.given
+    document = talk(source_uri=given.name, content_sha256=given.content)
+    found = find_media(document, inputs, tmp_path, tmp_path / "run")
+    assert found is not None
+    assert found.read_bytes() == b"a video"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +259,18 @@ def test_the_page(zhufeng: Call, tmp_path: Path) -> None:
     assert page.read_text() == html
     assert zhufeng("corpus", "show", run, "1.txt", "--page", tmp_path / "t.html").err == ""
     assert "text 1" in (tmp_path / "t.html").read_text()
+
+
+@pytest.mark.parametrize("page", [".", "", "media"])
+def test_a_page_is_no_folder(
+    zhufeng: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    (tmp_path / "media").mkdir()
+    run = run_of(tmp_path, [talk()])
+    monkeypatch.chdir(tmp_path)
+    answer = zhufeng("corpus", "show", run, "talk", "--page", page)
+    assert answer.code == 2
+    assert "is a folder" in answer.err
 
 
 @pytest.mark.parametrize("where", ["run", "run/corpus"])

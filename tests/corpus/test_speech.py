@@ -25,7 +25,7 @@ from zhufeng.corpus._meter import Meter
 from zhufeng.corpus._parts import Heard, Media, Span
 from zhufeng.corpus.media import sound
 from zhufeng.corpus.speech import Listener, SpeechConfig, _models, listen, speech_hashes
-from zhufeng.corpus.speech._languages import Evidence, settled
+from zhufeng.corpus.speech._languages import Evidence, doubts, settled
 from zhufeng.corpus.speech._recognise import Recognised, recognised
 from zhufeng.corpus.speech._utterances import utterances
 from zhufeng.corpus.speech._voice import (
@@ -229,6 +229,9 @@ def test_without_certainty_the_weight_of_all_decides() -> None:
     found = [evidence(0, 1, de=0.6), evidence(2, 12, nl=0.5, de=0.4)]
     assert settled(found, "en") == ["nl", "nl"]
     assert settled([evidence(0, 1)], "en") == ["en"]
+    assert doubts([evidence(0, 1)], "en") == []
+    assert doubts([evidence(0, 4, ru=0.4, uk=0.3, en=0.01)], "en") == ["uk", "en"]
+    assert doubts([evidence(0, 4, ru=0.95, uk=0.04)], "en") == []
 
 
 # --- utterances
@@ -510,6 +513,15 @@ def test_two_languages_with_a_short_pause_between_them_are_both_heard(listener: 
 def test_where_nobody_speaks_nothing_is_heard(listener: Listener, samples: Samples) -> None:
     heard = listener.hear(samples, 0.0, Meter())
     assert len(units(text(heard))) <= 2
+
+
+@packages
+@recordings
+def test_where_the_language_is_in_doubt_the_likelier_text_counts(listener: Listener) -> None:
+    # The model takes this for Russian, with a probability of 0.3.
+    heard = listener.hear(recording("LJ001-0004.wav"), 0.0, Meter())
+    assert {utterance.lang for utterance in heard.utterances} == {"en"}
+    assert errors(units(truth("LJ001-0004.wav")), units(text(heard))) == 0
 
 
 @packages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -265,3 +266,60 @@ def url_of_other_kinds(tmp: Path, _: Patch) -> None:
     with fsspec.open("memory://shelf/note.txt", "w") as file:
         file.write("words")
     expand(["memory://shelf"], tmp, Files(endings=(".mp4",)), "[corpus] inputs")
+
+
+@case(
+    "[corpus] inputs: 'zip://a.mp4::/shelf/x.zip' is a chain of URLs",
+    "an fsspec URL of a file, a folder or a glob",
+    "several, joined by '::'",
+    "unpack or copy what it means, and name that",
+)
+def chained_url(tmp: Path, _: Patch) -> None:
+    expand(["zip://a.mp4::/shelf/x.zip"], tmp, Files(), "[corpus] inputs")
+
+
+@case(
+    "the package 'aiohttp' is not installed",
+    "the extra [corpus], which brings 'aiohttp'",
+    "an installation without it",
+    "pip install 'zhufeng[corpus]'",
+)
+def no_web(tmp: Path, patch: Patch) -> None:
+    from fsspec.registry import _registry
+
+    patch.setitem(sys.modules, "aiohttp", None)
+    patch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+    patch.delitem(_registry, "https", raising=False)
+    expand(["https://localhost:1/a.mp4"], tmp, Files(), "[corpus] inputs")
+
+
+@case(
+    "here: 'a.mp4' is a link that leads nowhere",
+    "a file or a folder at its end",
+    "nothing at gone.mp4",
+    "mend the link, or name the file itself",
+)
+def dangling_link(tmp: Path, _: Patch) -> None:
+    (tmp / "a.mp4").symlink_to("gone.mp4")
+    expand(["a.mp4"], tmp, Files(), "here")
+
+
+@case(
+    "here: the folder 'TMP/sub/closed' cannot be listed",
+    "folders that can be read",
+    "Permission denied",
+    "mend its rights, or name what else is wanted one by one",
+)
+def closed_folder(tmp: Path, patch: Patch) -> None:
+    (tmp / "sub" / "closed").mkdir(parents=True)
+    (tmp / "sub" / "a.txt").touch()
+    listed = os.scandir
+
+    def refusing(path: str) -> object:
+        # Root, as whom tests may run, may list everything.
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    patch.setattr(os, "scandir", refusing)
+    expand(["sub"], tmp, Files((".txt",)), "here")

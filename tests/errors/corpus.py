@@ -13,7 +13,7 @@ from zhufeng.corpus.duplicates import DuplicateConfig
 from zhufeng.corpus.engine import Limits, OnRay
 from zhufeng.corpus.joining import JoinConfig
 from zhufeng.corpus.quality import QualityConfig
-from zhufeng.corpus.screen import ScreenConfig, screen_hashes
+from zhufeng.corpus.screen import Reader, ScreenConfig, screen_hashes
 from zhufeng.corpus.tokens import packaged_tokenizer
 
 Patch = pytest.MonkeyPatch
@@ -111,7 +111,7 @@ def no_cluster(_: Path, patch: Patch) -> None:
         pass
 
 
-@case("f: limits is not usable", "limits above 0", "*", "correct it in f")
+@case("f: limits is not usable", "finite limits above 0", "*", "correct it in f")
 def no_limit(_: Path, __: Patch) -> None:
     parse(CorpusConfig, {"inputs": ["x"], "limits": {"wall_s": 0}}, "f")
 
@@ -143,6 +143,17 @@ def other_screen_models(tmp: Path, patch: Patch) -> None:
 @case("f is not usable", "a paragraph_pause_s above 0", "*", "correct it in f")
 def no_pause(_: Path, __: Patch) -> None:
     parse(JoinConfig, {"paragraph_pause_s": 0}, "f")
+
+
+@case(
+    "text on the screen cannot be read on CUDA",
+    "an onnxruntime with the provider CUDAExecutionProvider",
+    "CPUExecutionProvider",
+    "pip install onnxruntime-gpu in place of onnxruntime, or take --device cpu",
+)
+def screen_without_cuda(_: Path, patch: Patch) -> None:
+    patch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    Reader(ScreenConfig(), "cuda")
 
 
 @case("f is not usable", "min_screen_conf from 0 to 1", "*", "correct it in f")

@@ -104,6 +104,11 @@ def no_tokens(_: Path, __: Patch) -> None:
     parse(CaptionConfig, {"max_tokens": 0}, "f")
 
 
-@case("f is not usable", "at_least_s of at least 0 and timeout_s above 0", "*", "correct it in f")
+@case(
+    "f is not usable",
+    "at_least_s of at least 0 and a finite timeout_s above 0",
+    "*",
+    "correct it in f",
+)
 def no_time(_: Path, __: Patch) -> None:
     parse(CaptionConfig, {"timeout_s": 0.0}, "f")

@@ -156,6 +156,17 @@ def page_elsewhere(tmp: Path, _: Patch) -> None:
 
 
 @case(
+    "TMP is a folder",
+    "the file that the page is to be, such as page.html",
+    "a folder",
+    "name a file in it: --page TMP/page.html",
+)
+def page_is_a_folder(tmp: Path, _: Patch) -> None:
+    (tmp / "corpus").mkdir()
+    show(corpus(tmp / "corpus", "a.txt"), "a.txt", page=tmp)
+
+
+@case(
     "TMP/gone.mp4 cannot be played",
     "the video or sound of the document",
     "no such file",

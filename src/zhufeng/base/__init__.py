@@ -30,7 +30,7 @@ from zhufeng.base._hashing import canonical_json, sha256_file, sha256_json
 from zhufeng.base._iterate import batched
 from zhufeng.base._lazy import lazy_names
 from zhufeng.base._progress import track
-from zhufeng.base._remote import fetch, is_url, remote_files
+from zhufeng.base._remote import beside, fetch, file_path, is_url, remote_files
 from zhufeng.base._seeds import derive_seed, generator
 from zhufeng.base._sources import Files, Source, anchor, expand
 from zhufeng.base._typed import (
@@ -66,6 +66,7 @@ __all__ = [
     "Spec",
     "anchor",
     "batched",
+    "beside",
     "brief",
     "cache_folder",
     "cache_root",
@@ -78,6 +79,7 @@ __all__ = [
     "exclusive",
     "expand",
     "fetch",
+    "file_path",
     "files_below",
     "find",
     "generator",

@@ -8,21 +8,73 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from zhufeng.base._cache import cache_folder
-from zhufeng.base._errors import InputError, needs_extra
+from zhufeng.base._errors import InputError, MissingExtraError, needs_extra
 from zhufeng.base._files import UNFINISHED
 from zhufeng.base._typed import brief, shown
 
 # What was used longest ago goes when the fetched files take more than this.
 CACHE_BYTES = 50_000_000_000
 _CHUNK_BYTES = 4 << 20
+_HERE = ("file", "local")
+# Stores of other machines: fsspec has others too, which read this one's disk.
+_ELSEWHERE = (
+    *("http", "https", "webdav", "s3", "s3a", "gs", "gcs", "hf", "oss", "tos", "oci", "ocilake"),
+    *("az", "abfs", "abfss", "adl", "hdfs", "webhdfs", "ftp", "sftp", "ssh", "smb"),
+    *("box", "dropbox", "gdrive"),
+)
+_CHAIN = "::"
+# What fsspec needs for https, and does not bring by itself.
+_HTTP = "aiohttp"
 
 
 def is_url(pattern: str) -> bool:
     """Whether a pattern names something behind a URL rather than on this machine's disk."""
     scheme, separator, _ = pattern.partition("://")
-    return bool(separator) and scheme.isalnum() and scheme != "file"
+    known = all(one.isalnum() for one in scheme.split(_CHAIN))
+    return bool(separator) and known and scheme.lower() not in _HERE
+
+
+def file_path(pattern: str) -> str:
+    """The path that a ``file://`` or ``local://`` URL means; any other text as it is."""
+    scheme, separator, rest = pattern.partition("://")
+    if not separator or scheme.lower() not in _HERE:
+        return pattern
+    if rest.startswith("localhost/"):
+        rest = rest.removeprefix("localhost")
+    return unquote(rest, errors="surrogateescape")
+
+
+def beside(url: str, name: str) -> str:
+    """The URL that a file behind `url` means by `name`: a path from its own folder, or a URL.
+
+    What a store holds may be a stranger's: it can name nothing of this machine.
+
+    Raises:
+        ValueError: it does, or leaves its store.
+    """
+    scheme, _, place = url.partition("://")
+    other, separator, _ = name.partition("://")
+    if separator:
+        if other.lower() not in {scheme.lower(), *_ELSEWHERE}:
+            raise ValueError("is a URL that a list behind a URL may not name")
+        return name
+    if name.startswith("/"):
+        raise ValueError("is a path of this machine, which a list behind a URL may not name")
+    if scheme.lower() in ("http", "https"):
+        place = place.partition("?")[0].partition("#")[0]
+    store, *folders = place.split("/")
+    folders = folders[:-1]
+    for part in name.split("/"):
+        if part != "..":
+            folders += [part] if part not in ("", ".") else []
+        elif folders:
+            folders.pop()
+        else:
+            raise ValueError("leads out of the list's store")
+    return f"{scheme}://" + "/".join([store, *folders])
 
 
 def remote_files(pattern: str, where: str) -> list[tuple[str, str]]:
@@ -35,6 +87,13 @@ def remote_files(pattern: str, where: str) -> list[tuple[str, str]]:
         InputError: it names nothing, or the store cannot be asked.
         MissingExtraError: without the extra ``corpus``.
     """
+    if _CHAIN in pattern:
+        raise InputError(
+            f"{where}: '{shown(pattern)}' is a chain of URLs",
+            expected="an fsspec URL of a file, a folder or a glob",
+            came=f"several, joined by '{_CHAIN}'",
+            do="unpack or copy what it means, and name that",
+        )
     with needs_extra("corpus"):
         import fsspec  # noqa: PLC0415 (an extra)
     try:
@@ -42,6 +101,8 @@ def remote_files(pattern: str, where: str) -> list[tuple[str, str]]:
         names = _names(system, path)
         found = [(system.unstrip_protocol(name), _identity(system, name)) for name in names]
     except Exception as error:  # noqa: BLE001 (every store has errors of its own)
+        if isinstance(error, ImportError) and _HTTP in str(error):
+            raise MissingExtraError("corpus", _HTTP) from None
         raise InputError(
             f"{where}: '{shown(pattern)}' is out of reach",
             expected="an fsspec URL of a file, a folder or a glob",
@@ -61,6 +122,9 @@ def remote_files(pattern: str, where: str) -> list[tuple[str, str]]:
 def _names(system: Any, path: str) -> list[str]:
     if any(character in path for character in "*?["):
         return [name for name in sorted(system.glob(path)) if system.isfile(name)]
+    # Asked whether it is a folder, a web server is read from for links, the whole file through.
+    if not path.endswith("/") and system.isfile(path):
+        return [path]
     if system.isdir(path):
         return sorted(system.find(path))
     return [path] if system.exists(path) else []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from zhufeng.base._errors import InputError
 from zhufeng.base._hashing import sha256_file
-from zhufeng.base._remote import fetch, is_url, remote_files
+from zhufeng.base._remote import fetch, file_path, is_url, remote_files
 from zhufeng.base._typed import brief, shown, similar_name
 
 
@@ -68,20 +70,21 @@ def expand(
 
     Args:
         patterns: paths of files and folders, globs (``**`` reaches into folders), and fsspec
-            URLs of the same.
+            URLs of the same. Links are followed.
         base: where relative paths start.
         files: which endings are meant.
         where: who names them ("recipe.toml: corpus.inputs"), for the error.
         outside: a folder whose files are never meant: the run's own.
 
     Raises:
-        InputError: a pattern names nothing, or a file of another kind.
+        InputError: a pattern names nothing, or a file of another kind, or a folder that cannot
+            be listed.
     """
     # By what a link leads to, so that nothing is read twice; but read under its own name.
     found: dict[Path, tuple[Path, str]] = {}
     remote: dict[Path, tuple[str, str]] = {}
     for given in patterns:
-        pattern = str(files.known(given, base) or given)
+        pattern = file_path(str(files.known(given, base) or given))
         if is_url(pattern):
             fitting = _fitting(pattern, files, where)
             found |= {path: (path, path.name) for path in fitting}
@@ -119,7 +122,7 @@ def _expand_one(
     """Pairs of a file and the least that it may be called."""
     path = _named(pattern, base)
     if path.is_dir():
-        every = (p for p in sorted(path.rglob("*")) if p.is_file() and _fits(p, files))
+        every = (p for p in _below(path, where, outside) if _fits(p, files) and p.is_file())
         inside = [p for p in every if not _within(p, outside)]
         if not inside:
             raise InputError(
@@ -129,6 +132,13 @@ def _expand_one(
                 do="check the path",
             )
         return [(p, p.relative_to(path.parent).as_posix()) for p in inside]
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{where}: '{shown(pattern)}' is a link that leads nowhere",
+            expected="a file or a folder at its end",
+            came=f"nothing at {shown(str(path.readlink()))}",
+            do="mend the link, or name the file itself",
+        )
     found = [path] if path.is_file() else _glob(pattern, base)
     matches = [match for match in found if not _within(match, outside)]
     if not matches:
@@ -147,6 +157,38 @@ def _expand_one(
                 do="name files of these kinds, or convert it",
             )
     return [(match, match.name) for match in matches]
+
+
+def _below(folder: Path, where: str, outside: Path | None) -> list[Path]:
+    """What lies in a folder and in those within it, sorted; each real folder once, so that links
+    in a circle end."""
+
+    def unreadable(error: OSError) -> NoReturn:
+        raise InputError(
+            f"{where}: the folder '{shown(str(error.filename))}' cannot be listed",
+            expected="folders that can be read",
+            came=brief(error),
+            do="mend its rights, or name what else is wanted one by one",
+        ) from None
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    # Those behind links come last: what lies here goes by the name that it has here.
+    waiting = [folder]
+    while waiting:
+        linked: list[Path] = []
+        for top in sorted(waiting):
+            for root, folders, names in os.walk(top, onerror=unreadable):
+                here = Path(root)
+                real = os.path.realpath(root)
+                if real in seen or _within(here, outside):
+                    folders.clear()
+                    continue
+                seen.add(real)
+                found += [here / name for name in names]
+                linked += [here / name for name in folders if (here / name).is_symlink()]
+        waiting = linked
+    return sorted(found)
 
 
 def _fitting(pattern: str, files: Files, where: str) -> dict[Path, tuple[str, str]]:
@@ -176,6 +218,7 @@ def anchor(pattern: str, base: Path) -> str:
     """The absolute pattern that names from anywhere what `pattern` names from `base`."""
     if is_url(pattern):
         return pattern
+    pattern = file_path(pattern)
     path = _named(pattern, base)
     if path.exists() or not glob.has_magic(pattern):
         return str(path)

@@ -270,23 +270,28 @@ def _list(
 
 
 def _row(head: Head) -> list[str]:
-    from zhufeng.corpus.show import plain  # noqa: PLC0415 (not for --help)
+    from zhufeng.corpus.show import one_line  # noqa: PLC0415 (not for --help)
 
     return [
-        plain(head.source_uri),
+        one_line(head.source_uri),
         head.doc_id[:_ID_SHOWN],
         head.status,
         "" if head.duration_s is None else clock(head.duration_s),
         head.lang or "",
         "" if head.n_tokens is None else f"{head.n_tokens:,}",
-        plain(head.reason or ""),
+        one_line(head.reason or ""),
     ]
 
 
 def _print(document: Document, *, everything: bool) -> None:
-    from zhufeng.corpus.show import facts, plain, transcript_lines  # noqa: PLC0415 (as above)
+    from zhufeng.corpus.show import (  # noqa: PLC0415 (as above)
+        facts,
+        one_line,
+        plain,
+        transcript_lines,
+    )
 
-    emit_table(["", ""], [[name, plain(value)] for name, value in facts(document)])
+    emit_table(["", ""], [[name, one_line(value)] for name, value in facts(document)])
     emit("\n")
     dim = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     lines = transcript_lines(document, everything=everything)

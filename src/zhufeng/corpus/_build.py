@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -20,13 +20,20 @@ from zhufeng.corpus._meter import Meter
 from zhufeng.corpus._sources import Medium, document_id, read_sources
 from zhufeng.corpus._spool import Spool
 from zhufeng.corpus._stages import Describe, Listen, Probe, Watch
-from zhufeng.corpus._write import TRAINED_ON, CorpusSummary, documents_file, write_corpus
+from zhufeng.corpus._write import (
+    TRAINED_ON,
+    CorpusSummary,
+    documents_file,
+    open_tokenizer,
+    write_corpus,
+)
 from zhufeng.corpus.duplicates import cluster
 from zhufeng.corpus.engine import (
     Engine,
     Finished,
     InProcess,
     OnRay,
+    Part,
     PartStore,
     Pipeline,
     Pool,
@@ -34,12 +41,15 @@ from zhufeng.corpus.engine import (
     Tally,
     UnitStage,
 )
-from zhufeng.corpus.media import spans
-from zhufeng.corpus.planning import Costs, write_costs
+from zhufeng.corpus.planning import Costs, costs_before, write_costs
 from zhufeng.corpus.quality import language_model
 from zhufeng.records import Document
 
 SUCCESS = "_SUCCESS"
+# The share of the work whose pace tells that of the whole.
+_MUCH = 0.2
+
+log = logging.getLogger(__name__)
 
 
 def build(
@@ -66,6 +76,8 @@ def build(
         InputError: a model is missing, or the tokenizer is none.
         MissingExtraError: there are videos, and no extra ``corpus``.
     """
+    # What is wrong with it should be told before days of work.
+    tokenizer = open_tokenizer(config, tokenizer_file)
     store = PartStore(parts)
     meter = Meter()
     with TemporaryFile() as beneath, TemporaryFile() as above:
@@ -76,16 +88,27 @@ def build(
             same = _duplicates(config, documents)
         with meter.step("tokens"):
             marked = _marked(config, documents, same)
-            summary = write_corpus(config, marked, tokenizer_file, folder)
+            summary = write_corpus(config, marked, tokenizer, folder)
     write_durable(folder / SUCCESS, b"")
-    if worked.tally.done and not worked.tally.found.total():
-        write_costs(parts, _costs(config, worked, summary, meter, folder))
+    if worked.tally.done:
+        costs = _costs(config, worked, summary, meter, folder)
+        if worked.tally.found.total():
+            costs = _as_of_all(costs, worked.tally, costs_before(parts))
+        write_costs(parts, costs)
     return summary
 
 
-def model_hashes(config: CorpusConfig) -> Mapping[str, str]:
-    """Name to hash of the models that the pipeline uses when it is configured so."""
-    hashes: dict[str, str] = {}
+def model_hashes(config: CorpusConfig, *, media: bool) -> Mapping[str, str]:
+    """Name to hash of the models that are used.
+
+    Args:
+        config: tells which.
+        media: whether there may be videos among the sources.
+    """
+    language = language_model()
+    hashes = {language.name: sha256_file(language)}
+    if not media:
+        return hashes
     for stage in pipeline_of(config).stages:
         hashes |= stage.models()
     return hashes
@@ -108,7 +131,7 @@ def pipeline_of(config: CorpusConfig) -> Pipeline:
         models_by_stage={**models, Compose.name: {language.name: sha256_file(language)}},
         pipeline=sha256_json([stage.fingerprint() for stage in stages]),
     )
-    return Pipeline((*stages, compose), partial(spans, length_s=config.span_s), wanted)
+    return Pipeline((*stages, compose), config.spans_of, wanted)
 
 
 @dataclass(frozen=True)
@@ -138,9 +161,21 @@ def _work(config: CorpusConfig, read: Iterable[Document | Medium], store: PartSt
             value = last.part.value
             statuses[value.status if isinstance(value, Document) else "failed"] += 1
             # Documents may be many; they lie in the store, and only their keys are held.
-            finished[given.content] = replace(last, part=replace(last.part, value=None))
+            kept = value if last.part.passing else None
+            finished[given.content] = replace(last, part=replace(last.part, value=kept))
+    _tell_passing(finished.values())
     wall_s = time.monotonic() - begun
     return _Worked(finished, schedule.tally, wall_s, sum(one.bytes for one in media))
+
+
+def _tell_passing(finished: Iterable[Finished]) -> None:
+    """What another try may mend: its parts are not kept, but the finished corpus is."""
+    if count := sum(last.part.passing for last in finished):
+        log.warning(
+            "%d media came out worse for reasons that may pass (network, memory, disk): their "
+            "parts are not kept; remove the corpus and build again to try these anew",
+            count,
+        )
 
 
 def _costs(
@@ -166,6 +201,28 @@ def _costs(
         cpu_ms={**tally.cpu_ms, **meter.cpu_ms},
         media_s_by_document=tuple(one.media_s for one in one_by_one),
         cpu_ms_by_document=tuple(one.cpu_ms for one in one_by_one),
+    )
+
+
+def _as_of_all(costs: Costs, tally: Tally, before: Costs | None) -> Costs:
+    """Costs where some parts were there: as if all had been made now.
+
+    Parts have their CPU time with them. The pace is that of what was made now; where that is
+    little, that of the build before.
+    """
+    whole_ms, fresh_ms = sum(tally.cpu_ms.values()), tally.fresh_cpu_ms
+    pace = costs
+    if before is not None and fresh_ms < _MUCH * whole_ms:
+        pace, fresh_ms = before, sum(before.cpu_ms.values())
+    at_work_s = (pace.wall_s - pace.load_ms / 1000) * whole_ms / fresh_ms if fresh_ms else 0.0
+    # No faster than workers that never wait.
+    at_work_s = max(at_work_s, whole_ms / 1000 / pace.workers)
+    return replace(
+        costs,
+        wall_s=at_work_s + pace.load_ms / 1000,
+        workers=pace.workers,
+        load_ms=pace.load_ms,
+        peak_gb=max(costs.peak_gb, pace.peak_gb),
     )
 
 
@@ -197,7 +254,9 @@ def _documents(
 
 def _of_medium(medium: Medium, store: PartStore, last: Finished) -> Document:
     given = medium.given
-    part = None if last.part.failure else store.find(last.stage, last.key, Document)
+    part: Part | None = last.part
+    if not last.part.failure and last.part.value is None:
+        part = store.find(last.stage, last.key, Document)
     if part is not None and part.value is not None:
         document: Document = part.value
     else:

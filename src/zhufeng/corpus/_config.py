@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from zhufeng.base import UNKEYED, Files, record
+from zhufeng.corpus._parts import Media, Span
 from zhufeng.corpus._sources import TEXT_FILES
 from zhufeng.corpus.captions import CaptionConfig
 from zhufeng.corpus.duplicates import DuplicateConfig
@@ -28,6 +29,10 @@ SOURCES = Files(endings=(*TEXT_FILES.endings, *MEDIA_ENDINGS))
 def _packaged(name: str) -> Path | None:
     return packaged_tokenizer(name) if name in PACKAGED else None
 
+
+# Borders move by up to 10 seconds either way, and two must not cross; equal spans may come out
+# shorter by a quarter than they were asked for.
+_HEARD_SPAN_S = 30.0
 
 TOKENIZERS = Files(endings=(".json", ".tiktoken"), packaged=_packaged)
 
@@ -51,7 +56,8 @@ class CorpusConfig:
     """How documents are written."""
 
     span_s: float = 600.0
-    """Longer videos are cut into spans of about so many seconds, which are worked on apart."""
+    """Longer videos are cut into spans of about so many seconds, which are worked on apart;
+    of 30 at least where there is sound, because a border is moved to where nobody speaks."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where models run. CUDA rounds otherwise: the text may differ in a word."""
     limits: Limits = Limits()
@@ -77,10 +83,16 @@ class CorpusConfig:
             raise ValueError("a shard of at least 1 token")
         if self.end_of_document is not None and self.tokenizer is None:
             raise ValueError("no end_of_document without a tokenizer: bytes have their own")
-        if self.span_s < 1:
+        if not self.span_s >= 1:  # nor is it "not a number"
             raise ValueError("spans of at least 1 second")
         if self.workers is not None and self.workers < 1:
             raise ValueError("at least 1 worker")
+
+    def spans_of(self, media: Media) -> tuple[Span, ...]:
+        """The spans that a medium is cut into."""
+        from zhufeng.corpus.media import spans  # noqa: PLC0415 (PyAV, which texts do without)
+
+        return spans(media, max(self.span_s, _HEARD_SPAN_S) if media.audio else self.span_s)
 
     def workers_here(self) -> int:
         """How many processes, where the configuration leaves it to the machine."""

@@ -124,3 +124,5 @@ class Captioned:
 
     captions: tuple[Caption, ...] = ()
     problems: tuple[str, ...] = ()
+    passing: bool = False
+    """Whether some are missing for a reason that may have passed by another time."""

@@ -11,19 +11,27 @@ from typing import Any
 from zhufeng.base import (
     Files,
     InputError,
+    MissingExtraError,
     Source,
+    beside,
     brief,
+    file_path,
     is_url,
     is_utf8,
     loads_json,
     remote_files,
     sha256_file,
+    shown,
 )
 from zhufeng.corpus.engine import Input
 from zhufeng.records import Document
 
 TEXT_FILES = Files(endings=(".txt", ".md", ".jsonl", ".parquet"))
 _TEXT, _URI, _LICENCE = "text", "uri", "licence"
+
+
+class _RowError(Exception):
+    """A row whose `uri` can be no video; the text goes on after it."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,13 @@ def read_sources(sources: Iterable[Source]) -> Iterator[Document | Medium]:
     """What files hold, in the order of `sources`.
 
     A plain text or Markdown file is one document; a row of a JSONL or Parquet file is one,
-    its text under ``text``. A row without a text that names a video under ``uri`` (a path from
-    the list's own folder, or an fsspec URL; its ``licence`` beside it) is that video. Any other
-    file is taken for a video. What cannot be read becomes a document too, with status
-    ``failed`` and the reason: nothing disappears.
+    its text under ``text``. A row without a text, or with an empty one, that names a video
+    under ``uri`` (see `row_place`; its ``licence`` beside it) is that video. Any other file is
+    taken for a video. What cannot be read becomes a document too, with status ``failed`` and the
+    reason: nothing disappears.
+
+    Raises:
+        MissingExtraError: a row names a URL, and the packages for it are not installed.
     """
     for source in sources:
         suffix = source.path.suffix.lower()
@@ -113,23 +124,51 @@ def _parquet(source: Source, path: Path) -> Iterator[Document | Medium]:
 def _row(source: Source, place: str, row: Any) -> Document | Medium:
     table = row if isinstance(row, dict) else {}
     text, uri, licence = (table.get(name) for name in (_TEXT, _URI, _LICENCE))
-    if isinstance(text, str):
+    uri = uri if isinstance(uri, str) else ""
+    # An empty text beside a video is none: tables have a value in every column.
+    if isinstance(text, str) and (text.strip() or not uri):
         return _document(source, place, text=text)
-    if isinstance(uri, str) and uri:
+    if uri:
         try:
             return _listed(source, uri, licence if isinstance(licence, str) else None)
+        except MissingExtraError:
+            raise
+        except _RowError as error:
+            return _document(source, place, reason=f"'{shown(uri)}' {error}")
         except (InputError, OSError, ValueError) as error:
             came = error.came if isinstance(error, InputError) else brief(error)
-            return _document(source, place, reason=f"'{uri}' is out of reach: {came}")
+            return _document(source, place, reason=f"'{shown(uri)}' is out of reach: {came}")
     return _document(source, place, reason=f"no string under '{_TEXT}' and none under '{_URI}'")
 
 
 def _listed(source: Source, uri: str, licence: str | None) -> Medium:
-    if is_url(uri):
-        ((url, identity), *_) = remote_files(uri, source.name)
-        return Medium(Input(uri, url, identity), 0, licence)
-    path = source.path.parent / uri.removeprefix("file://")
-    return Medium(Input(uri, str(path), sha256_file(path)), path.stat().st_size, licence)
+    # A lone surrogate may stand in a path, but in no file of ours.
+    name = f"{source.name}#{uri}".encode(errors="backslashreplace").decode()
+    try:
+        place = row_place(source, uri)
+    except ValueError as error:
+        raise _RowError(str(error)) from None
+    if not is_url(place):
+        path = Path(place)
+        return Medium(Input(name, place, sha256_file(path)), path.stat().st_size, licence)
+    (url, identity), *more = remote_files(place, source.name)
+    if more:
+        raise _RowError(f"names {1 + len(more)} files, and a row is one")
+    return Medium(Input(name, url, identity), 0, licence)
+
+
+def row_place(source: Source, uri: str) -> str:
+    """The path, or the URL, that a row of a list means by its `uri`.
+
+    It is a path from the list's own folder, a ``file://`` URL, or an fsspec URL. A list that
+    itself lies behind a URL names no file of this machine.
+
+    Raises:
+        ValueError: it does.
+    """
+    if source.url is not None:
+        return beside(source.url, uri)
+    return uri if is_url(uri) else str(source.path.parent / file_path(uri))
 
 
 def _document(

@@ -142,3 +142,7 @@ class Describe(_OnDevice):
         shots = tuple(shot for watched in item.upstream["watch"] for shot in watched.shots)
         captioned: Captioned = self._loaded[0].caption(local(item), shots, meter)
         return captioned
+
+    def may_pass(self, value: Captioned) -> bool:
+        """Whether the endpoint has not answered for some shot."""
+        return value.passing

@@ -68,17 +68,24 @@ def read_documents(folder: Path) -> Iterator[Document]:
     return read_jsonl(lines) if lines.exists() else read_parquet(folder / "documents.parquet")
 
 
+def open_tokenizer(config: CorpusConfig, file: Source | None) -> Tokenizer:
+    """The tokenizer of `config`, whose file is `file`.
+
+    Raises:
+        InputError: it is none, or has no token that ends a document.
+    """
+    if file is None:
+        return ByteTokenizer()
+    return FileTokenizer(file.local(), file.name, config.end_of_document)
+
+
 def write_corpus(
     config: CorpusConfig,
     documents: Iterable[Document],
-    tokenizer_file: Source | None,
+    tokenizer: Tokenizer,
     folder: Path,
 ) -> CorpusSummary:
     """Write the documents, their tokens' shards, and ``tokens.json``, into `folder`."""
-    tokenizer: Tokenizer = ByteTokenizer()
-    if tokenizer_file is not None:
-        path = tokenizer_file.local()
-        tokenizer = FileTokenizer(path, tokenizer_file.name, config.end_of_document)
     summary = CorpusSummary(tokenizer=tokenizer.name, vocabulary=tokenizer.vocabulary)
     write = write_parquet if config.documents == "parquet" else write_jsonl
     with ShardSet(folder, tokenizer.vocabulary, config.shard_tokens, config.shards) as shards:

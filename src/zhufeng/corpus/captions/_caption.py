@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zhufeng.corpus._meter import Meter
 from zhufeng.corpus._parts import Caption, Captioned
 from zhufeng.corpus.captions._config import CaptionConfig
-from zhufeng.corpus.captions._errors import NoCaptionError
+from zhufeng.corpus.captions._errors import NoAnswerError, NoCaptionError
 from zhufeng.corpus.media import MediaError, picture
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Captioner:
         """
         captions: list[Caption] = []
         problems: Counter[str] = Counter()
+        passing = False
         for t0, t1 in shots:
             if t1 - t0 < self._config.at_least_s:
                 continue
@@ -71,6 +72,7 @@ class Captioner:
                     text = _tidy(self._describe(shown))
             except (MediaError, NoCaptionError) as error:
                 problems[str(error)] += 1
+                passing |= isinstance(error, NoAnswerError)
                 continue
             if captions and same(captions[-1].text, text):
                 captions[-1] = Caption(t0=captions[-1].t0, t1=t1, text=captions[-1].text)
@@ -80,7 +82,7 @@ class Captioner:
             f"{count} {'shot' if count == 1 else 'shots'} without a caption: {reason}"
             for reason, count in sorted(problems.items())
         )
-        return Captioned(captions=tuple(captions), problems=tuple(told))
+        return Captioned(captions=tuple(captions), problems=tuple(told), passing=passing)
 
 
 def same(one: str, other: str) -> bool:

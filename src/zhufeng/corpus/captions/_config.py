@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,8 +43,9 @@ class CaptionConfig:
             _check_url(self.endpoint)
         if min(self.long_side, self.max_tokens) < 1:
             raise ValueError("long_side and max_tokens of at least 1")
-        if self.at_least_s < 0 or self.timeout_s <= 0:
-            raise ValueError("at_least_s of at least 0 and timeout_s above 0")
+        # "Not a number" is neither; and no system waits for ever.
+        if not (self.at_least_s >= 0 and 0 < self.timeout_s < math.inf):
+            raise ValueError("at_least_s of at least 0 and a finite timeout_s above 0")
 
 
 def caption_hashes(config: CaptionConfig) -> dict[str, str]:

@@ -14,7 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from zhufeng.base import InputError
 from zhufeng.corpus.captions._config import CaptionConfig
-from zhufeng.corpus.captions._errors import NoCaptionError
+from zhufeng.corpus.captions._errors import NoAnswerError, NoCaptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,12 +104,13 @@ class Endpoint:
                 error.close()
                 busy = error.code == _TOO_MANY or error.code >= _SERVER_ERROR
                 if not busy or attempt == _ATTEMPTS:
-                    raise NoCaptionError(f"HTTP {error.code}") from None
+                    kind = NoAnswerError if busy else NoCaptionError
+                    raise kind(f"HTTP {error.code}") from None
                 wanted = error.headers.get("Retry-After", "")
                 pause = max(pause, float(wanted) if wanted.isdecimal() else 0.0)
             except _NO_ANSWER as error:
                 if attempt == _ATTEMPTS:
-                    raise NoCaptionError(_reason(error)) from None
+                    raise NoAnswerError(_reason(error)) from None
             time.sleep(min(pause, _LONGEST_PAUSE_S))
             pause *= 2
         raise AssertionError

@@ -184,7 +184,8 @@ class OnRay:
         host, task = self._busy.pop(reference)
         try:
             answer: Answer = ray.get(reference)
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.RayError:
+            # The actor, its machine or its memory is lost; what the task itself does is an answer.
             return task, Death("the loss of its machine")
         self._idle.append(host)
         return task, answer

@@ -30,6 +30,8 @@ class Part:
     value: Any | None = None
     failure: str | None = None
     died: Died | None = None
+    passing: bool = False
+    """Whether another try may give more; such a part is never kept."""
     cpu_ms: Mapping[str, float] = field(default_factory=dict)
     """Told to people; the same item may cost more or less another time."""
 

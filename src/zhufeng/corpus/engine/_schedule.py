@@ -49,6 +49,8 @@ class Tally:
     """Parts that an earlier run has made."""
     cpu_ms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """CPU time of all parts, made now or before, by step."""
+    fresh_cpu_ms: float = 0.0
+    """CPU time of the parts made now."""
     load_ms: float = 0.0
     """CPU time of all workers for opening stages."""
     peak_gb: float = 0.0
@@ -166,8 +168,9 @@ class Schedule:
         if isinstance(answer, Outcome):
             self.tally.load_ms += answer.load_ms
             self.tally.peak_gb = max(self.tally.peak_gb, answer.peak_gb)
-        part = self._part(answer)
-        self._parts.put(node.stage.name, node.key, part)
+        part = self._part(answer, job.passing(node))
+        if not part.passing:
+            self._parts.put(node.stage.name, node.key, part)
         self.tally.made[node.stage.name] += 1
         self._made.add(node.key)
         job.fresh = True
@@ -175,15 +178,17 @@ class Schedule:
         self._advance(job)
         return job
 
-    def _part(self, answer: Outcome | Death) -> Part:
+    def _part(self, answer: Outcome | Death, passing: bool) -> Part:
         if isinstance(answer, Outcome):
-            return Part(answer.value, answer.failure, None, answer.cpu_ms)
+            passing |= answer.passing
+            return Part(answer.value, answer.failure, None, passing, answer.cpu_ms)
         died = Died(how=answer.how, limits=self._limits)
-        return Part(None, f"it ended its worker twice: {answer.how}", died)
+        return Part(None, f"it ended its worker twice: {answer.how}", died, passing)
 
     def _record(self, job: _Job, node: _Node, part: Part) -> None:
         for step, cpu_ms in part.cpu_ms.items():
             self.tally.cpu_ms[step] += cpu_ms
+            self.tally.fresh_cpu_ms += cpu_ms if node.key in self._made else 0.0
         job.record(node, part)
 
 
@@ -239,6 +244,14 @@ class _Job:
             media_s = self.media.duration_s if self.media else 0.0
             self.result = Finished(node.stage.name, node.key, part, media_s, self._cpu_ms)
 
+    def passing(self, node: _Node) -> bool:
+        """Whether a node is given something that another try may give more of."""
+        return any(
+            self._parts[place].passing
+            for need in node.stage.needs
+            for place in self._places(need, node.stage, node.index)
+        )
+
     def item(self, node: _Node) -> Item:
         """What the node's stage is given."""
         upstream = {
@@ -273,8 +286,9 @@ class _Job:
         )
 
     def _key(self, stage: UnitStage, index: int) -> str:
+        # A part that has died of its limits keeps its key when others let it live.
         upstream = [
-            self._nodes[place].key
+            (self._nodes[place].key, self._parts[place].failure)
             for need in stage.needs
             for place in self._places(need, stage, index)
         ]

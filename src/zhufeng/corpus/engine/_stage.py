@@ -46,6 +46,8 @@ class Outcome:
 
     value: Any | None = None
     failure: str | None = None
+    passing: bool = False
+    """Whether it would have come out otherwise but for a fault of the surroundings."""
     cpu_ms: Mapping[str, float] = field(default_factory=dict)
     load_ms: float = 0.0
     """CPU time that opening the stage has taken, where this item was its first."""
@@ -91,6 +93,11 @@ class UnitStage(ABC):
     def work(self, item: Item, meter: Meter) -> Any:
         """The part. An exception is a failure of this item alone; its text is the reason."""
 
+    def may_pass(self, value: Any) -> bool:
+        """Whether a part lacks something for a reason that may have passed by another time."""
+        del value
+        return False
+
     def fingerprint(self) -> str:
         """Hash of the code, the configuration and the models."""
         return sha256_json([self.name, _code_hash(self.code), self.settings(), self.models()])
@@ -101,8 +108,10 @@ class UnitStage(ABC):
         try:
             value = self.work(item, meter)
         except Exception as error:  # noqa: BLE001 (a stranger's file may break anything)
-            return Outcome(failure=_reason(error), cpu_ms=meter.cpu_ms)
-        return Outcome(value=value, cpu_ms=meter.cpu_ms)
+            # A store that does not answer, a full disk: no fault of the item's.
+            passing = isinstance(error, OSError | MemoryError)
+            return Outcome(failure=_reason(error), passing=passing, cpu_ms=meter.cpu_ms)
+        return Outcome(value=value, passing=self.may_pass(value), cpu_ms=meter.cpu_ms)
 
 
 def _reason(error: Exception) -> str:

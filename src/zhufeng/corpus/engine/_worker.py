@@ -6,6 +6,7 @@ holds nothing of the caller's, and may die of a stranger's file without taking a
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import socket
@@ -44,8 +45,9 @@ class Limits:
     """Of the whole worker, models included."""
 
     def __post_init__(self) -> None:
-        if self.wall_s <= 0 or self.memory_gb <= 0:
-            raise ValueError("limits above 0")
+        # "Not a number" is neither; and no system waits for ever.
+        if not (0 < self.wall_s < math.inf and 0 < self.memory_gb < math.inf):
+            raise ValueError("finite limits above 0")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from zhufeng.base import record
 from zhufeng.corpus._parts import Heard, Utterance, Word
-from zhufeng.corpus.joining._tokens import tokens
+from zhufeng.corpus.joining._tokens import tokens, unspaced
 
 # Where Whisper itself takes a stretch for failed: Radford et al. 2022, section 4.5.
 _LOGPROB = -1.0
@@ -17,13 +18,14 @@ _COMPRESSION = 2.4
 _PROB = 0.4
 
 # The first closing words of films that Whisper learnt from, said in silence and music. These
-# nobody says aloud.
+# nobody says aloud, but a long sentence may have them in its midst.
 _NEVER_SAID = (
     "请不吝点赞",
     "打赏支持明镜",
     "明镜与点点",
     "字幕by",
     "字幕志愿者",
+    "中文字幕志愿者",
     "字幕由",
     "字幕製作",
     "amara.org",
@@ -59,6 +61,10 @@ _SELDOM_SAID = (
     "优优独播剧场",
     "yoyo television series exclusive",
 )
+# Words that may follow such a phrase: who is thanked.
+_CREDITED = 4
+# Who made the captions has a name; how they are made ("captions by default") has none.
+_NAMED = re.compile(r"(?i:by)\W*(?:$|[^\Wa-z_])|\w\.\w|://")
 _SELDOM_LOGPROB = -0.7
 _SELDOM_NO_SPEECH = 0.4
 _SELDOM_PROB = 0.5
@@ -135,8 +141,7 @@ def _with_words(one: Utterance) -> Utterance:
 def _invented(one: Utterance) -> str | None:
     if one.avg_logprob < _LOGPROB and one.no_speech_prob > _NO_SPEECH:
         return "no speech"
-    plain = one.text.casefold().replace(" ", "")
-    if any(phrase.replace(" ", "") in plain for phrase in _NEVER_SAID):
+    if _credits(one.text):
         return "stock phrase"
     seldom = (
         one.avg_logprob < _SELDOM_LOGPROB
@@ -146,6 +151,32 @@ def _invented(one: Utterance) -> str | None:
     if seldom and tokens(one.text) in _seldom_said():
         return "stock phrase"
     return None
+
+
+def _credits(text: str) -> bool:
+    """Whether a phrase that nobody says begins a short `text` or makes up most of it."""
+    found = tokens(text)
+    covered = [False] * len(found)
+    for phrase in _never_said():
+        if phrase[-1] == "by" and not _NAMED.search(text):
+            continue
+        size = len(phrase)
+        for start in range(len(found) - size + 1):
+            if found[start : start + size] == phrase:
+                covered[start : start + size] = [True] * size
+    stock = _words(one for one, of_phrase in zip(found, covered, strict=True) if of_phrase)
+    rest = _words(found) - stock
+    return stock > 0 and rest <= (_CREDITED if covered[0] else stock)
+
+
+def _words(found: Iterable[str]) -> float:
+    """How many words tokens are, two letters a word in a script without spaces."""
+    return sum(0.5 if unspaced(one) else 1.0 for one in found)
+
+
+@lru_cache(maxsize=1)
+def _never_said() -> frozenset[tuple[str, ...]]:
+    return frozenset(map(tokens, _NEVER_SAID))
 
 
 @lru_cache(maxsize=1)

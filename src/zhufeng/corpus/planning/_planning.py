@@ -139,6 +139,14 @@ def write_costs(folder: Path, costs: Costs) -> None:
     COSTS.write_json(folder / COSTS_FILE, costs)
 
 
+def costs_before(folder: Path) -> Costs | None:
+    """What the build before this one has cost, if that is known."""
+    try:
+        return COSTS.read_json(folder / COSTS_FILE)
+    except (InputError, OSError):
+        return None
+
+
 def read_costs(folder: Path, run: Path) -> Costs:
     """What a build has cost.
 

@@ -15,10 +15,9 @@ from zhufeng.corpus.quality._script import (
     Script,
     chinese_script,
     han_letters,
+    in_script,
     is_chinese,
     kana_letters,
-    simplified,
-    traditional,
 )
 from zhufeng.records import Segment
 
@@ -98,7 +97,7 @@ def judge(
         normal = [_in_script(part, config.script, wholly) for part in parts]
         plain = _in_script(text, config.script, wholly)
         changed = _whole(plain, segments, normal, config, compose)[0]
-    quality = measures(changed, lang)
+    quality = measures(changed, lang, running=_running(segments))
     return Judged(
         text=changed,
         segments=tuple(_with_text(one, part) for one, part in zip(segments, normal, strict=True)),
@@ -111,6 +110,12 @@ def judge(
         original_text=whole if changed != whole else None,
         originals=tuple(a if a != b else None for a, b in zip(parts, normal, strict=True)),
     )
+
+
+def _running(segments: Sequence[Segment]) -> bool:
+    """Whether more than slides is kept of a document; a plain text has no segments."""
+    kept = {one.kind for one in segments if one.suppressed_by is None}
+    return kept != {"slide"}
 
 
 def _with_text(segment: Segment, text: str) -> Segment:
@@ -172,15 +177,9 @@ def _has_chinese(lines: Sequence[str], lang: str | None) -> bool:
 def _in_script(text: str, script: Script, wholly: bool) -> str:
     """The lines of `text` in `script`; unless it is `wholly` Chinese, those that are."""
     return "".join(
-        _line_in_script(line, script) if wholly or 2 * han_letters(line) > len(line) else line
+        in_script(line, script) if wholly or 2 * han_letters(line) > len(line) else line
         for line in text.splitlines(keepends=True)
     )
-
-
-def _line_in_script(line: str, script: Script) -> str:
-    if chinese_script(line) in (None, script):
-        return line
-    return simplified(line) if script == "simplified" else traditional(line)
 
 
 def _reasons(

@@ -60,10 +60,10 @@ def language(text: str) -> tuple[str | None, float | None]:
     """
     votes: dict[str, float] = {}
     total = 0.0
-    for chunk in _chunks(text):
+    for chunk, marked in _chunks(text):
         weight = _said(chunk)
         total += weight
-        for name, score in _guesses(chunk):
+        for name, score in _guesses(chunk, marked):
             votes[name] = votes.get(name, 0.0) + weight * score
     if not total:
         return None, None
@@ -71,9 +71,10 @@ def language(text: str) -> tuple[str | None, float | None]:
     return best, round(min(votes[best] / total, 1.0), 4)
 
 
-def _chunks(text: str) -> Iterator[str]:
-    """Lines put together to stretches, long lines divided, without what has no letters."""
+def _chunks(text: str) -> Iterator[tuple[str, str]]:
+    """Lines put together to stretches, long lines divided, without and with their marks."""
     held: list[str] = []
+    marked: list[str] = []
     size = 0
     for line in text.splitlines():
         for start in range(0, len(line), _CHUNK):
@@ -82,12 +83,13 @@ def _chunks(text: str) -> Iterator[str]:
                 continue
             # A line in another script votes for itself.
             if held and (size + len(piece) > _CHUNK or _east_asian(piece) != _east_asian(held[-1])):
-                yield " ".join(held)
-                held, size = [], 0
+                yield " ".join(held), "\n".join(marked)
+                held, marked, size = [], [], 0
             held.append(piece)
+            marked.append(line[start : start + _CHUNK])
             size += len(piece)
     if held:
-        yield " ".join(held)
+        yield " ".join(held), "\n".join(marked)
 
 
 def _east_asian(text: str) -> bool:
@@ -100,9 +102,10 @@ def _said(chunk: str) -> float:
     return len(_NARROW.findall(chunk)) + unspaced_letters(chunk) / 1.5
 
 
-def _guesses(chunk: str) -> Iterator[tuple[str, float]]:
+def _guesses(chunk: str, marked: str) -> Iterator[tuple[str, float]]:
     if _east_asian(chunk):
-        yield ("ja" if is_japanese(chunk) else "zh"), 1.0
+        # The marks tell what is quoted.
+        yield ("ja" if is_japanese(marked) else "zh"), 1.0
         return
     for found in _detector().detect(_lower(chunk), model="lite", k=_GUESSES):
         name = found["lang"]

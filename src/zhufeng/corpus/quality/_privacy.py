@@ -28,7 +28,7 @@ class Datum:
     start: int
     end: int
     kind: str
-    """email, iban, id, card, ssn, phone or ip."""
+    """login, email, iban, id, card, ssn, phone or ip."""
 
 
 # Every pattern begins where none of its own characters precedes and repeats within bounds, so
@@ -40,13 +40,18 @@ _DOMAINS = (
     "agency|digital|design|studio|world|global|today|life|space|academy|education|university|"
     "institute|science|engineering|software|ltd|llc|inc|gmbh|vip|link|wang|ren|xin"
 )
+# The name and the password before the host of a URL (RFC 3986, section 3.2.1).
+_LOGIN = re.compile(r"""(?<=://)[!"$-.0-9;->A-~]{1,64}:[!"$-.0->@-~]{1,128}(?=@[A-Za-z0-9\[])""")
 _EMAIL = re.compile(
     rf"(?<!{_LETTER})(?<![.%+-])(?:{_LETTER}|[.%+-]){{1,64}}"
     # A space on one side of the @ or the last dot is a joint between two lines or segments.
-    rf"(?P<at>\s{{1,2}}[@＠]|[@＠]\s{{0,2}})(?:{_LETTER}(?:{_LETTER}|-){{0,62}}\.){{1,8}}"
+    # Spaces on both sides are speech written down.
+    rf"(?P<at>\s{{0,2}}[@＠]\s{{0,2}})(?:{_LETTER}(?:{_LETTER}|-){{0,62}}\.){{1,8}}"
     rf"(?P<top>\s{{1,2}}(?:com|org|net|edu|gov|cn)|{_DOMAINS}|[a-z]{{2}})(?!{_LETTER}|\()",
     re.IGNORECASE,
 )
+_SPOKEN_DOMAINS = frozenset({"com", "org", "net", "edu", "gov", "cn"})
+_OF_SELF = re.compile(r"[@＠]\s{1,2}self\.")
 _ALONE = r"(?<![A-Za-z0-9])(?<![0-9][.:-])(?<![$€£¥#])"
 _ENDS = r"(?![A-Za-z0-9%])(?![.:-][0-9])"
 _JOINT = r"[ \u00a0\n-]{0,2}"
@@ -75,6 +80,11 @@ _AMERICAN = re.compile(
     rf"{_ALONE}(?:1[ .-])?(?:[(][2-9]\d\d[)]\s?[2-9]\d\d[ .-]\d{{4}}"
     rf"|[2-9]\d\d([.-])[2-9]\d\d\1\d{{4}}){_ENDS}"
 )
+# As speech is written down: spaces alone, where no other number stands beside.
+_AMERICAN_SPACED = re.compile(
+    rf"{_ALONE}(?<!\d[ \u00a0])(?:1[ -])?(?P<area>[2-9]\d\d)[ \u00a0](?P<office>[2-9]\d\d)"
+    rf"[ \u00a0-](?P<line>\d{{4}}){_ENDS}(?!,?[ \u00a0]\d)"
+)
 _ANNOUNCED = re.compile(
     r"(?:(?<![A-Za-z])(?:tel|telephone|phone|mobile|cell|fax|whatsapp|hotline)(?![A-Za-z])"
     r"|电话|電話|手机|手機|座机|传真|傳真|热线|熱線|联系方式)"
@@ -89,10 +99,25 @@ _UNIT = re.compile(
     r"\s?(?:param|byte|token|flop|bits?\b|[kmgt]i?b\b|×|x\s?\d|\*|[个次元]|字节|参数)",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(
+    r"\s{1,2}(?:[mb]illion|people|persons|users|customers|subscribers|viewers|devices|times"
+    r"|dollars|euros?|pounds|yuan|percent)\b|\s?(?:人次|美元|用户|用戶)",
+    re.IGNORECASE,
+)
+# Two years, or an amount: millions, or thousands in groups of three.
+_NO_PHONE = re.compile(
+    r"(?:19|20)\d\d\D+(?:19|20)\d\d|\d{1,4}[ \u00a0]?000[ \u00a0]?000"
+    r"|\d{1,2}(?:[ \u00a0]\d{3}){1,3}[ \u00a0]000"
+)
 _ARITHMETIC = re.compile(r"[\d)\]=]\s{1,2}$")
 _SMALL = 20
 
 Finder = Callable[[str], Iterator[tuple[int, int]]]
+
+
+def _logins(text: str) -> Iterator[tuple[int, int]]:
+    for found in _LOGIN.finditer(text):
+        yield found.span()
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
@@ -100,7 +125,10 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
         torn = found["at"].strip() != found["at"] or found["top"].strip() != found["top"]
         top = found["top"].strip().lower()
         # A decorator or a product of matrices is no address with a space in it.
-        if not torn or len(top) > 2 or top == "cn":  # noqa: PLR2004 (letters of a country)
+        sure = not torn or len(top) > 2 or top == "cn"  # noqa: PLR2004 (letters of a country)
+        if found["at"][0].isspace() and found["at"][-1].isspace():
+            sure = top in _SPOKEN_DOMAINS and not _OF_SELF.search(found[0])
+        if sure:
             yield found.span()
 
 
@@ -146,6 +174,13 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         sum_ = _ARITHMETIC.search(text, max(found.start() - 3, 0), found.start())
         if not sum_ and has_country_code(_digits(found[0]).removeprefix("00")):
             yield found.span()
+    yield from _national(text)
+    for found in _ANNOUNCED.finditer(text):
+        if not _NO_PHONE.fullmatch(found["number"]) and not _COUNTED.match(text, found.end()):
+            yield found.span("number")
+
+
+def _national(text: str) -> Iterator[tuple[int, int]]:
     for found in _CHINESE_MOBILE.finditer(text):
         if not _sizes(found[0]) and not _UNIT.match(text, found.end()):
             yield found.span()
@@ -153,9 +188,17 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         for found in pattern.finditer(text):
             if not _sizes(found[0]):
                 yield found.span()
-    for found in _ANNOUNCED.finditer(text):
-        if not re.fullmatch(r"(?:19|20)\d\d\D+(?:19|20)\d\d", found["number"]):
-            yield found.span("number")
+    for found in _AMERICAN_SPACED.finditer(text):
+        if _american(found) and not _COUNTED.match(text, found.end()):
+            yield found.span()
+
+
+def _american(found: re.Match[str]) -> bool:
+    """Whether three numbers are a telephone's: no row of sizes, and no service code (N11)."""
+    area, office, line = found["area"], found["office"], found["line"]
+    round_ = office.endswith("00") and line.endswith("00")
+    service = area.endswith("11") or office.endswith("11")
+    return not (round_ or service or _sizes(f"{area} {office} {line}"))
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
@@ -169,6 +212,7 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
 
 
 _FINDERS: tuple[tuple[str, Finder], ...] = (
+    ("login", _logins),
     ("email", _emails),
     ("iban", _ibans),
     ("id", _identities),
@@ -194,10 +238,10 @@ def _sizes(text: str) -> bool:
 def find(text: str) -> list[Datum]:
     """The personal data in `text`, from its beginning to its end, none over another.
 
-    E-mail addresses; IBANs, numbers of payment cards and of Chinese resident identity cards,
-    each with a right check digit; United States social security numbers; telephone numbers
-    with a country code, in the Chinese and American forms or after a word that announces one;
-    public IPv4 addresses.
+    Names with passwords in URLs; e-mail addresses; IBANs, numbers of payment cards and of
+    Chinese resident identity cards, each with a right check digit; United States social
+    security numbers; telephone numbers with a country code, in the Chinese and American forms
+    or after a word that announces one; public IPv4 addresses.
     """
     found: list[Datum] = []
     rest = text

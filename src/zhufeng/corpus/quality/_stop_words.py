@@ -28,7 +28,8 @@ _TEXT = {
     "hi": "के का में है की और से को पर यह कि एक नहीं हैं भी तो था",
     "id": "dan yang di itu dengan untuk tidak ini dari dalam pada adalah ke akan kita",
     "vi": "là và của có không cho một được trong với này đã người các những tôi",
-    "zh": "的 一 是 不 了 在 有 我 他 这 這 个 個 们 們 和 就 也 到 说 說 你 与 與 及 或 之 为 為",
+    "zh": "的 一 是 不 了 在 有 我 他 这 這 个 個 们 們 和 就 也 到 说 說 你 与 與 及 或 之 为 為 "
+    "其 并 並 以 于 於 将 將 从 從 而 被 但 等 对 對",
     "ja": "の に は を た が で て と し れ さ る も な",
 }
 

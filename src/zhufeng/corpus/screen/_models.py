@@ -6,7 +6,7 @@ import ctypes
 import importlib.util
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +48,15 @@ def model_file(name: str) -> Path:
 
 
 class Model:
-    """One ONNX model on one thread of this process; on CUDA where onnxruntime has it."""
+    """One ONNX model, on one thread of this process or on CUDA."""
 
     def __init__(self, name: str, device: str) -> None:
+        """Load it.
+
+        Raises:
+            InputError: onnxruntime cannot run on CUDA.
+            MissingExtraError: without the extra ``corpus``.
+        """
         with needs_extra("corpus"):
             import onnxruntime  # noqa: PLC0415 (slow to import)
 
@@ -61,7 +67,8 @@ class Model:
         # The inputs are of all sizes: an arena would keep memory for each.
         options.enable_cpu_mem_arena = False
         providers = ["CPUExecutionProvider"]
-        if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        if device == "cuda":
+            _check_cuda(onnxruntime.get_available_providers())
             providers.insert(0, "CUDAExecutionProvider")
         self._session: Any = onnxruntime.InferenceSession(
             str(model_file(name)), options, providers=providers
@@ -78,6 +85,16 @@ class Model:
         """What the recogniser can read, by its output's channels; the first stands for nothing."""
         listed = self._session.get_modelmeta().custom_metadata_map["character"]
         return ["", *listed.splitlines(), " "]
+
+
+def _check_cuda(providers: Sequence[str]) -> None:
+    if "CUDAExecutionProvider" not in providers:
+        raise InputError(
+            "text on the screen cannot be read on CUDA",
+            expected="an onnxruntime with the provider CUDAExecutionProvider",
+            came=", ".join(providers),
+            do="pip install onnxruntime-gpu in place of onnxruntime, or take --device cpu",
+        )
 
 
 @contextmanager

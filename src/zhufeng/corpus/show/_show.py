@@ -26,6 +26,7 @@ from zhufeng.base import (
     write_durable,
 )
 from zhufeng.corpus._config import SOURCES
+from zhufeng.corpus._sources import row_place
 from zhufeng.records import DOCUMENT, Document, Segment, Status, read_jsonl
 from zhufeng.report import TRANSCRIPT_PAGE, Transcript, clock, in_time, render_transcript, si
 
@@ -40,7 +41,9 @@ _NAMES_COMPARED = 5000
 _HASH_SHOWN = 12
 _KILO = 1000
 # Whatever draws on a terminal stands in no line of text.
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}") | {9: " "}
+_CONTROLS = dict.fromkeys(
+    (*range(32), *range(127, 160), 0x2028, 0x2029), "\N{REPLACEMENT CHARACTER}"
+) | {9: " "}
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,11 @@ def plain(text: str) -> str:
     return "\n".join(line.translate(_CONTROLS) for line in text.splitlines())
 
 
+def one_line(text: str) -> str:
+    """Text as a cell of a table: control characters replaced, ends of lines too."""
+    return text.translate(_CONTROLS)
+
+
 def find_media(document: Document, inputs: Sequence[str], base: Path, outside: Path) -> Path | None:
     """The file on this machine that a document was made from; None where it cannot be found.
 
@@ -280,25 +288,41 @@ def find_media(document: Document, inputs: Sequence[str], base: Path, outside: P
 
 
 def _in_lists(document: Document, sources: Sequence[Source]) -> Path | None:
-    """The file that a row of a list names; its path starts at the list's own folder."""
-    uri, content = document.source_uri, document.content_sha256
-    lists = [one for one in sources if one.path.suffix.lower() in _LISTS]
-    if lists and is_url(uri):
-        named = remote_files(uri, "corpus.inputs")
-        return next((fetch(url, sha) for url, sha in named if sha == content), None)
-    for one in lists:
-        path = one.path.parent / uri.removeprefix("file://")
-        if path.is_file() and sha256_file(path) == content:
-            return path
+    """The file that a row of a list names."""
+    for one in sources:
+        if one.path.suffix.lower() not in _LISTS:
+            continue
+        # It is called LIST#URI, with more or fewer folders before LIST than here.
+        _, found, uri = document.source_uri.partition(f"{Path(one.name).name}#")
+        # A row that cannot be asked for says nothing of another list's.
+        with suppress(InputError, OSError, ValueError):
+            place = row_place(one, uri if found else document.source_uri)
+            if path := _of_content(place, document.content_sha256):
+                return path
     return None
+
+
+def _of_content(place: str, content: str) -> Path | None:
+    if is_url(place):
+        named = remote_files(place, "corpus.inputs")
+        return next((fetch(url, sha) for url, sha in named if sha == content), None)
+    path = Path(place)
+    return path if path.is_file() and sha256_file(path) == content else None
 
 
 def write_page(page: Path, document: Document, media: Path | None, notes: Sequence[str]) -> None:
     """Write the page of a document, with `media` beside its text where it is given.
 
     Raises:
-        InputError: another file stands at `page`.
+        InputError: another file, or a folder, stands at `page`.
     """
+    if page.is_dir():
+        raise InputError(
+            f"{page} is a folder",
+            expected="the file that the page is to be, such as page.html",
+            came="a folder",
+            do=f"name a file in it: --page {page / 'page.html'}",
+        )
     if page.is_file() and TRANSCRIPT_PAGE not in page.read_bytes():
         raise InputError(
             f"{page} is there already",

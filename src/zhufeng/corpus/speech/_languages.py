@@ -9,6 +9,7 @@ from zhufeng.base import record
 # In less sound, or with less certainty, the recogniser hears languages that nobody speaks.
 _ENOUGH_S = 1.0
 _CERTAIN = 0.9
+_POSSIBLE = 0.1
 
 
 @record
@@ -45,12 +46,34 @@ def settled(evidence: Sequence[Evidence], otherwise: str) -> list[str]:
     ]
 
 
+def doubts(evidence: Sequence[Evidence], otherwise: str) -> list[str]:
+    """Other languages that it may be as well, where no stretch is certain.
+
+    Args:
+        evidence: in time order.
+        otherwise: always among them.
+    """
+    if any(stretch.certain for stretch in evidence):
+        return []
+    weights = _weights(evidence)
+    whole = sum(weights.values())
+    likely = [code for code, weight in sorted(weights.items()) if weight >= _POSSIBLE * whole]
+    taken = _likeliest(evidence, otherwise)
+    return [code for code in dict.fromkeys((*likely, otherwise)) if code != taken]
+
+
 def _likeliest(evidence: Sequence[Evidence], otherwise: str) -> str:
+    weights = _weights(evidence)
+    return max(sorted(weights), key=lambda code: weights[code], default=otherwise)
+
+
+def _weights(evidence: Sequence[Evidence]) -> dict[str, float]:
+    """Seconds of each language, by its probability."""
     weights: dict[str, float] = {}
     for stretch in evidence:
         for code, probability in stretch.probabilities.items():
             weights[code] = weights.get(code, 0.0) + probability * (stretch.t1 - stretch.t0)
-    return max(sorted(weights), key=lambda code: weights[code], default=otherwise)
+    return weights
 
 
 def _apart(one: Evidence, other: Evidence) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from zhufeng.base import batched
-from zhufeng.corpus.speech._languages import Evidence, settled
+from zhufeng.corpus.speech._languages import Evidence, doubts, settled
 from zhufeng.corpus.speech._voice import RATE_HZ, Stretch
 from zhufeng.corpus.speech._whisper import SAMPLES_PER_STATE, Hypothesis, Timed, Whisper
 from zhufeng.corpus.speech._windows import Window, window
@@ -58,9 +59,11 @@ def recognised(
         language: the only one spoken; else a window with more than one becomes more windows.
         beam: hypotheses kept in decoding.
     """
-    heard = _all_texts(
-        whisper, samples, _in_their_languages(whisper, samples, windows, language), beam
-    )
+    encoded, others = _in_their_languages(whisper, samples, windows, language)
+    heard = _all_texts(whisper, samples, encoded, beam)
+    for code in others:
+        tried = [replace(one, language=code) for one in encoded]
+        heard = max(heard, _all_texts(whisper, samples, tried, beam), key=_likelihood)
     found = list(heard)
     for _ in range(_ROUNDS):
         unheard = [
@@ -77,6 +80,13 @@ def _all_texts(
     return [one for group in _alike(encoded) for one in _texts(whisper, samples, group, beam)]
 
 
+def _likelihood(heard: Sequence[Recognised]) -> float:
+    """Mean logarithm of the probability of a token."""
+    tokens = sum(len(one.hypothesis.tokens) for one in heard)
+    logprob = sum(one.hypothesis.avg_logprob * len(one.hypothesis.tokens) for one in heard)
+    return logprob / tokens if tokens else -math.inf
+
+
 def _unheard(one: Recognised) -> Iterator[list[Stretch]]:
     """Runs of stretches without a word: after a pause Whisper may take the window for ended."""
     heard = {one.window.nearest(word.middle_s * RATE_HZ) for word in one.words}
@@ -89,10 +99,11 @@ def _unheard(one: Recognised) -> Iterator[list[Stretch]]:
 
 def _in_their_languages(
     whisper: Whisper, samples: Samples, windows: Sequence[Window], language: str | None
-) -> list[_Encoded]:
+) -> tuple[list[_Encoded], list[str]]:
+    """The windows in their languages, and other languages that all may be in as well."""
     states = _encoded(whisper, samples, windows)
     if language is not None or not whisper.multilingual:
-        return [_Encoded(one, states[one], language or _ENGLISH) for one in windows]
+        return [_Encoded(one, states[one], language or _ENGLISH) for one in windows], []
     evidence = [
         _evidence(whisper, one, states[one], stretch)
         for one in windows
@@ -107,7 +118,7 @@ def _in_their_languages(
             whole.append(_Encoded(one, states[one], runs[0][1]))
         else:
             parts += [(window(run, len(samples)), code) for run, code in runs]
-    return whole + _in_language(whisper, samples, parts)
+    return whole + _in_language(whisper, samples, parts), doubts(evidence, _ENGLISH)
 
 
 def _in_language(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from zhufeng.base import InputError
 from zhufeng.corpus import MEDIA_ENDINGS, CorpusConfig, build, corpus_section, model_hashes
 from zhufeng.report import Section
 from zhufeng.route import Sources, Stage, Work
@@ -28,8 +30,14 @@ def _make(config: CorpusConfig, work: Work) -> Section:
 
 
 def _models(config: CorpusConfig, sources: Sources) -> Mapping[str, str]:
-    media = any(s.path.name.lower().endswith(MEDIA_ENDINGS) for s in sources["inputs"])
-    return model_hashes(config) if media else {}
+    names = [source.path.name.lower() for source in sources["inputs"]]
+    if any(name.endswith(MEDIA_ENDINGS) for name in names):
+        return model_hashes(config, media=True)
+    if any(name.endswith((".jsonl", ".parquet")) for name in names):
+        # They may name videos; where they do not, nobody needs the models.
+        with suppress(InputError):
+            return model_hashes(config, media=True)
+    return model_hashes(config, media=False)
 
 
 STAGE = Stage(
