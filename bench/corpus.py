@@ -8,6 +8,8 @@ without is a lecture. Without `--data` one clip of each kind is made (`corpus_cl
 - ms_per_video_s: CPU time per second of video, whole chain, less what the same command spends on a
   black and silent second (start_s: starting, loading models); the worst of the files. ms_STEP: of
   its steps. naive_ms_per_video_s: likewise, without loading its models.
+- plain_decode_ms: CPU time per second of the last video for decoding all of its frames with PyAV as
+  it comes, on one thread: how fast this machine is today.
 - naive_over_ours: the ratio of the two, the least of the files.
 - peak_gb, naive_peak_gb: the most memory that the processes held at once, in 10^9 bytes; pages that
   they share count in each.
@@ -48,6 +50,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
@@ -377,7 +380,19 @@ def measure(quick: bool, seed: int, data: Path | None) -> Report:
         "speech_model": {"name": found.name, "sha256": speech_hashes(SpeechConfig())[found.name]},
         "files": [_row(pair, qualities[pair.given.path]) for pair in pairs],
     }
-    return Report({**_costs(pairs, starts), **_worst(list(qualities.values()))}, beside)
+    plain = Figure(plain_decode_ms(pairs[-1].given))
+    figures = {**_costs(pairs, starts), "plain_decode_ms": plain}
+    return Report({**figures, **_worst(list(qualities.values()))}, beside)
+
+
+def plain_decode_ms(one: Given) -> float:
+    """CPU ms per second of video for decoding every frame."""
+    begin = time.process_time()
+    with av.open(str(one.path)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        for _ in container.decode(video=0):
+            pass
+    return 1000 * (time.process_time() - begin) / one.duration_s
 
 
 def _starts(runs: int) -> Iterator[float]:
