@@ -19,7 +19,8 @@ from PIL import Image, ImageChops
 
 from zhufeng.cli import main as zhufeng
 
-_HEIGHT = 4000
+# More than the page has.
+_HEIGHT = 12000
 _FLAGS = (
     "--headless",
     "--no-sandbox",
