@@ -255,7 +255,7 @@ def url_of_nothing(tmp: Path, _: Patch) -> None:
 
 
 @case(
-    "[corpus] inputs: 'memory://shelf' holds nothing to read",
+    "[corpus] inputs: 'memory://other_kinds' holds nothing to read",
     "files ending in .mp4",
     "1 files of other kinds",
     "check the URL",
@@ -263,9 +263,9 @@ def url_of_nothing(tmp: Path, _: Patch) -> None:
 def url_of_other_kinds(tmp: Path, _: Patch) -> None:
     import fsspec
 
-    with fsspec.open("memory://shelf/note.txt", "w") as file:
+    with fsspec.open("memory://other_kinds/note.txt", "w") as file:
         file.write("words")
-    expand(["memory://shelf"], tmp, Files(endings=(".mp4",)), "[corpus] inputs")
+    expand(["memory://other_kinds"], tmp, Files(endings=(".mp4",)), "[corpus] inputs")
 
 
 @case(
@@ -305,7 +305,7 @@ def dangling_link(tmp: Path, _: Patch) -> None:
 
 
 @case(
-    "here: the folder 'TMP/sub/closed' cannot be listed",
+    "here: the folder '*' cannot be listed",
     "folders that can be read",
     "Permission denied",
     "mend its rights, or name what else is wanted one by one",
