@@ -22,6 +22,7 @@ from tests.errors import (
     corpus_captions,
     corpus_show,
     corpus_speech,
+    hdl,
     models,
     records,
     route,
@@ -33,7 +34,7 @@ from zhufeng.base import InputError
 
 ROOMS = (
     *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
-    *(models, records, route, training, workload),
+    *(hdl, models, records, route, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent
 BUILDERS = {"GradientError", "InputError", "MissingExtraError", "unknown_key"}

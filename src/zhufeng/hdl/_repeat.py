@@ -1,0 +1,238 @@
+"""Repetition in space: `vmap`, `fold`, `tree`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
+
+from zhufeng.hdl import ir
+from zhufeng.hdl._functions import join, transpose, wrap
+from zhufeng.hdl._memory import Memory
+from zhufeng.hdl._module import Held, finished
+from zhufeng.hdl._scope import (
+    Level,
+    Levels,
+    Scope,
+    entered,
+    level,
+    named_locals,
+    scope,
+    sizes,
+    together,
+    where,
+    wrong,
+)
+from zhufeng.hdl._signal import Signal, fitted, local, physical, spread_array
+from zhufeng.hdl._struct import flatten
+from zhufeng.hdl._types import Type
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+
+def vmap(f: Callable[P, R], in_axes: int | Sequence[int | None] | None = 0) -> Callable[P, R]:
+    """`f` for each element along an axis of its arguments, side by side.
+
+    Args:
+        f: a function of signals, structs, states of instances and memories.
+        in_axes: the axis of each positional argument, or one for all; None: the same for every
+            element. Results have the axis in front.
+
+    Returns:
+        A function of arrays. Numbers among its arguments are the same for every element.
+    """
+
+    def mapped(*values: P.args, **named: P.kwargs) -> R:
+        if named:
+            raise wrong(
+                "vmap",
+                expected="arguments by position: in_axes names their axes",
+                came=", ".join(named),
+                do="give them by position",
+            )
+        axes = list(in_axes) if isinstance(in_axes, Sequence) else [in_axes] * len(values)
+        if len(axes) != len(values):
+            raise wrong(
+                "vmap",
+                expected=f"{len(axes)} arguments, as in_axes has",
+                came=str(len(values)),
+                do="give an axis, or None, for each",
+            )
+        flat = [flatten(value) for value in values]
+        size = _size(
+            [(leaf, axis) for (own, _), axis in zip(flat, axes, strict=True) for leaf in own]
+        )
+        with level(size) as here:
+            inner = [
+                make([_entered(leaf, axis, here) for leaf in leaves])
+                for (leaves, make), axis in zip(flat, axes, strict=True)
+            ]
+            result = f(*inner)  # type: ignore[call-arg]
+        leaves, make = flatten(result)
+        gathered: R = make([_left(leaf, here) for leaf in leaves])
+        return gathered
+
+    return mapped
+
+
+def _size(leaves: Sequence[tuple[Any, int | None]]) -> int:
+    found = {
+        leaf.shape[axis]: leaf
+        for leaf, axis in leaves
+        if axis is not None and isinstance(leaf, Signal | Held | Memory) and len(leaf.shape) > axis
+    }
+    if len(found) != 1:
+        raise wrong(
+            "vmap",
+            expected="arrays of one length along their axes",
+            came=" and ".join(map(str, found)) or "no array",
+            do="give in_axes=None to what is the same for every element",
+        )
+    return next(iter(found))
+
+
+def _entered(leaf: Any, axis: int | None, here: Level) -> Any:
+    if axis is None or not isinstance(leaf, Signal | Held | Memory):
+        return leaf
+    if not -len(leaf.shape) <= axis < len(leaf.shape):
+        raise wrong(
+            "vmap",
+            expected=f"an array with an axis {axis}",
+            came=str(leaf.type) if isinstance(leaf, Signal) else "a single one",
+            do="give it in_axes=None, or an axis",
+        )
+    if not isinstance(leaf, Signal):
+        return replace(leaf, shape=leaf.shape[1:], levels=(*leaf.levels, here))
+    own = local(leaf)
+    axis %= len(own.shape)
+    if axis:
+        order = [axis, *(one for one in range(len(own.shape)) if one != axis)]
+        own = transpose(own, *order)
+    kind = own.type.element.array(*own.shape[1:])
+    return Signal(own.scope, own.value, kind, (*own.levels, here))
+
+
+def _left(leaf: Any, here: Level) -> Any:
+    if isinstance(leaf, Held | Memory):
+        if here not in leaf.levels:
+            return leaf
+        return replace(leaf, shape=(here.size, *leaf.shape), levels=leaf.levels[:-1])
+    if not isinstance(leaf, Signal):
+        raise wrong(
+            "what vmap gives",
+            expected="signals",
+            came=type(leaf).__name__,
+            do="make a constant of it: const(type, number)",
+        )
+    own = local(leaf)
+    outer = tuple(one for one in own.levels if one is not here)
+    value = spread_array(own, (*outer, here))
+    return Signal(own.scope, value, own.type.array(here.size), outer)
+
+
+def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
+    """A chain: ``carry, y = f(carry, x)`` for each element along the first axis, in one cycle.
+
+    Args:
+        f: traced once; what it reaches outside of its arguments is the same for every link. The
+            carry keeps its type.
+        start: what enters the first link.
+        each: arrays of one length.
+
+    Returns:
+        The last carry, and the arrays of every `y`.
+    """
+    here = scope()
+    carries, make_carry = flatten(start)
+    links, make_link = flatten(each)
+    carries, links = [local(one) for one in carries], [local(one) for one in links]
+    length = _length(links)
+    body = Scope(getattr(f, "__name__", "fold").replace("<lambda>", "fold"), here)
+    with entered(body), named_locals(lambda name, value: _name(body, name, value)):
+        taken = [_input(f"carry{n}", one.type) for n, one in enumerate(carries)]
+        given = [
+            _input(f"each{n}", one.type.element.array(*one.shape[1:]))
+            for n, one in enumerate(links)
+        ]
+        after, outs = f(make_carry(taken), make_link(given))
+        nexts = [
+            fitted(one, was.type, "the carry of fold")
+            for one, was in zip(flatten(after)[0], carries, strict=True)
+        ]
+        results = [local(one) for one in flatten(outs)[0]]
+    outputs = {f"next{n}": one.value for n, one in enumerate(nexts)}
+    outputs |= {f"out{n}": one.value for n, one in enumerate(results)}
+    made = finished(body, outputs)
+    around = {port: local(one) for port, one in body.captured.items()}
+    inputs = {f"carry{n}": one for n, one in enumerate(carries)}
+    inputs |= {f"each{n}": one for n, one in enumerate(links)} | around
+    levels = together(*(one.levels for one in inputs.values()))
+    name = here.part_name(made.name)
+    here.folds[name] = ir.Fold(
+        made,
+        {port: spread_array(one, levels) for port, one in inputs.items()},
+        length,
+        tuple((f"carry{n}", f"next{n}") for n in range(len(carries))),
+        frozenset(f"each{n}" for n in range(len(links))),
+        sizes(levels),
+        where(),
+    )
+    last = [_port(name, f"next{n}", one.type, levels) for n, one in enumerate(nexts)]
+    every = [
+        _port(name, f"out{n}", one.type.array(length), levels) for n, one in enumerate(results)
+    ]
+    return make_carry(last), flatten(outs)[1](every)
+
+
+def _input(port: str, kind: Type) -> Signal:
+    here = scope()
+    here.inputs[port] = kind.form
+    return Signal(here, here.add("input", kind.form, data=(port,)), kind)
+
+
+def _port(name: str, port: str, kind: Type, levels: Levels) -> Signal:
+    here = scope()
+    return Signal(here, here.add("port", physical(kind, levels), (), (name, port)), kind, levels)
+
+
+def _name(here: Scope, name: str, value: object) -> None:
+    if isinstance(value, Signal) and value.scope is here:
+        here.call_it(value.value, name)
+
+
+def _length(links: Sequence[Signal]) -> int:
+    lengths = {one.shape[0] if one.shape else 0 for one in links}
+    if len(lengths) != 1 or 0 in lengths:
+        raise wrong(
+            "fold",
+            expected="arrays of one length along their first axes",
+            came=" and ".join(str(one.type) for one in links) or "none",
+            do="give an array with an element for each link",
+        )
+    return lengths.pop()
+
+
+def tree(f: Callable[[Signal, Signal], Signal], values: Signal) -> Signal:
+    """The elements along the first axis joined pair by pair, in as few levels as there can be.
+
+    Args:
+        f: of two elements; its result may be wider than they are.
+        values: an array.
+    """
+    found = values
+    while found.shape[0] > 1:
+        even = found.shape[0] // 2 * 2
+        pairs = vmap(f)(found[0:even:2], found[1:even:2])
+        if even < found.shape[0]:
+            pairs = join(pairs, wrap(found[even:], pairs.type.element))
+        found = pairs
+    return found[0]
+
+
+def total(values: Signal) -> Signal:
+    """The sum along the first axis: as many bits wider as its length has."""
+    return tree(lambda a, b: a + b, values)

@@ -1,0 +1,261 @@
+"""Where values are written down while a function is traced."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
+
+from zhufeng.base import InputError
+from zhufeng.hdl.ir import Claim, Data, Fold, Form, Instance, Let, Memory, Register
+
+if TYPE_CHECKING:
+    from zhufeng.hdl._signal import Signal
+
+T = TypeVar("T")
+_HERE = str(Path(__file__).parent)
+_WIRE = "wire"
+
+
+class HdlError(InputError):
+    """Hardware that cannot be built; names the user's line."""
+
+
+def wrong(what: str, *, expected: str, came: str, do: str) -> HdlError:
+    """An error at the user's line."""
+    frame = _users_frame()
+    place = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if frame else ""
+    return HdlError(place + what, expected=expected, came=came, do=do)
+
+
+def where() -> str:
+    """The user's line, without the folder: it goes into the IR."""
+    frame = _users_frame()
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+
+
+def _users_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (the one way that is fast)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return frame
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A `vmap` under way."""
+
+    size: int
+    depth: int
+
+
+Levels = tuple[Level, ...]
+
+
+def together(*many: Levels) -> Levels:
+    """All of them, outermost first."""
+    return tuple(sorted({one for levels in many for one in levels}, key=lambda one: one.depth))
+
+
+def sizes(levels: Levels) -> tuple[int, ...]:
+    """Their sizes, which are the outer axes of what is repeated over them."""
+    return tuple(one.size for one in levels)
+
+
+class Scope:
+    """A module that is being traced."""
+
+    def __init__(self, name: str, parent: Scope | None = None) -> None:
+        self.name = name
+        self.parent = parent
+        self.inputs: dict[str, Form] = {}
+        self.lets: dict[str, Let] = {}
+        self.registers: dict[str, Register] = {}
+        self.memories: dict[str, Memory] = {}
+        self.instances: dict[str, Instance] = {}
+        self.folds: dict[str, Fold] = {}
+        self.claims: list[Claim] = []
+        self.captured: dict[str, Signal] = {}
+        """Values of the scope around this one, by the input that they have become."""
+        self.levels: Levels = ()
+        """The repetitions under way."""
+        self._names: dict[str, str] = {}
+        self._joined: dict[str, str] = {}
+        self._inner: dict[str, str] = {}
+
+    def add(
+        self,
+        op: str,
+        form: Form,
+        args: Sequence[str] = (),
+        data: Sequence[Data] = (),
+    ) -> str:
+        """Write an operation down; its name."""
+        name = str(len(self.lets))
+        self.lets[name] = Let(op, form, tuple(args), tuple(data), where())
+        return name
+
+    def wire(self, form: Form) -> str:
+        """A value that is given later."""
+        return self.add(_WIRE, form)
+
+    def join(self, wire: str, value: str) -> None:
+        """Give a wire its value."""
+        self._joined[wire] = value
+
+    def is_wire(self, value: str) -> bool:
+        """Whether a value is a wire."""
+        return self.lets[value].op == _WIRE
+
+    def joined(self, wire: str) -> bool:
+        """Whether a wire has its value."""
+        return wire in self._joined
+
+    def call_it(self, value: str, name: str) -> None:
+        """What a value is called where it has no better name."""
+        if self.lets[value].op not in ("input", "register", "const"):
+            self._names[value] = name
+
+    def part_name(self, wanted: str) -> str:
+        """A name for an instance or a fold that no other part of the state has."""
+        taken = self.registers.keys() | self.memories.keys() | self.instances.keys()
+        return unique(wanted, taken | self.folds.keys())
+
+    def capture(self, signal: Signal) -> str:
+        """The input that stands for a value of a scope further out."""
+        key = f"{id(signal.scope)}.{signal.value}"
+        if key not in self._inner:
+            outer = signal.scope.name_of(signal.value)
+            port = unique(outer if not outer.isdigit() else "captured", self.inputs.keys())
+            self.inputs[port] = signal.type.form
+            self.captured[port] = signal
+            self._inner[key] = self.add("input", signal.type.form, data=(port,))
+        return self._inner[key]
+
+    def name_of(self, value: str) -> str:
+        """What a value is called so far."""
+        let = self.lets[value]
+        if let.op in ("input", "register"):
+            return str(let.data[0])
+        return self._names.get(value, value)
+
+    def resolve(self, value: str) -> str:
+        """The value behind wires."""
+        seen: list[str] = []
+        while self.lets[value].op == _WIRE:
+            if value in seen:
+                lines = ", ".join(self.lets[one].where for one in seen)
+                raise HdlError(
+                    f"{lines}: wires that are connected to one another alone",
+                    expected="a value at the end of them",
+                    came="the wire again",
+                    do="connect one of them to a value",
+                )
+            seen.append(value)
+            if value not in self._joined:
+                raise HdlError(
+                    f"{self.lets[value].where}: a wire that is never connected",
+                    expected="connect(wire, value) once, in the function that made it",
+                    came="none",
+                    do="connect it, or leave it out",
+                )
+            value = self._joined[value]
+        return value
+
+    def unconnected(self) -> Iterator[str]:
+        """Wires without a value."""
+        return (
+            name for name, let in self.lets.items() if let.op == _WIRE and name not in self._joined
+        )
+
+    def names(self) -> dict[str, str]:
+        """What every value but wires is called in the finished module, by its name here."""
+        # Ports are seen from outside: nothing else may have their names.
+        found = {value: str(let.data[0]) for value, let in self.lets.items() if let.op == "input"}
+        taken = set(self.inputs) | self.memories.keys() | self.instances.keys() | self.folds.keys()
+        for value, let in self.lets.items():
+            if let.op == "register":
+                wanted = str(let.data[0])
+                found[value] = wanted if wanted not in taken else unique(f"{wanted}_reg", taken)
+                taken.add(found[value])
+        for value, let in self.lets.items():
+            if value not in found and let.op != _WIRE:
+                called = self._names.get(value)
+                found[value] = unique(called, taken) if called else value
+                taken.add(found[value])
+        return found
+
+
+def unique(wanted: str, taken: Iterable[str]) -> str:
+    """`wanted`, or with a number behind it where it is taken."""
+    known, name, number = set(taken), wanted, 1
+    while name in known:
+        name, number = f"{wanted}_{number}", number + 1
+    return name
+
+
+_SCOPES: list[Scope] = []
+
+
+def scope() -> Scope:
+    """The module that is being traced.
+
+    Raises:
+        HdlError: none is.
+    """
+    if not _SCOPES:
+        raise wrong(
+            "hardware outside a module",
+            expected="a function that @module or @function traces",
+            came="a call from elsewhere",
+            do="move it into such a function",
+        )
+    return _SCOPES[-1]
+
+
+def tracing() -> bool:
+    """Whether a module is being traced."""
+    return bool(_SCOPES)
+
+
+@contextmanager
+def entered(inner: Scope) -> Iterator[None]:
+    """Trace into a scope."""
+    _SCOPES.append(inner)
+    try:
+        yield
+    finally:
+        _SCOPES.pop()
+
+
+@contextmanager
+def level(size: int) -> Iterator[Level]:
+    """Repeat over a new axis."""
+    here = scope()
+    made = Level(size, len(here.levels))
+    here.levels = (*here.levels, made)
+    try:
+        yield made
+    finally:
+        here.levels = here.levels[:-1]
+
+
+@contextmanager
+def named_locals(visit: Callable[[str, object], None]) -> Iterator[None]:
+    """Show `visit` the local variables of every function of the user's that returns meanwhile."""
+    before = sys.getprofile()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "return" and not frame.f_code.co_filename.startswith((_HERE, sys.prefix)):
+            for name, value in frame.f_locals.items():
+                visit(name, value)
+
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

@@ -1,0 +1,255 @@
+"""A module and its state, evaluated one cycle at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from zhufeng.base import generator
+from zhufeng.hdl import ir
+from zhufeng.hdl.interpret._values import OPERATIONS, Given, Values, dtype
+
+Inputs = Callable[[str], Values]
+
+
+class Cell:
+    """An instance, or all of an array of instances: those are lanes of it."""
+
+    def __init__(self, module: ir.Module, lanes: int, seed: int, path: str, *, reset: bool) -> None:
+        """At the start: as after a reset, or, without `reset`, with anything in it."""
+        self.module = module
+        self.lanes = lanes
+        self.path = path
+        self.registers = {
+            name: self._start(one.form, one.reset if reset else None, seed, name)
+            for name, one in module.registers.items()
+        }
+        self.memories = {
+            name: _Memory(module, one, lanes, generator(seed, f"{path}.{name}"))
+            for name, one in module.memories.items()
+        }
+        self.inside = {
+            name: Cell(
+                one.module, lanes * math.prod(one.shape), seed, f"{path}.{name}", reset=reset
+            )
+            for name, one in module.instances.items()
+        }
+        self._chains = {
+            name: [
+                Cell(one.module, lanes * math.prod(one.shape), seed, f"{path}.{name}", reset=reset)
+                for _ in range(one.length)
+            ]
+            for name, one in module.folds.items()
+        }
+        self._known: dict[str, Values] = {}
+        self._inputs: Inputs = _none
+
+    def _start(self, form: ir.Form, reset: tuple[int, ...] | None, seed: int, name: str) -> Values:
+        shape = (self.lanes, *form.shape)
+        if reset is None:
+            return anything(form, shape, generator(seed, f"{self.path}.{name}"))
+        numbers = np.array(reset, object).reshape(form.shape)
+        return np.broadcast_to(numbers, shape).astype(dtype(form))
+
+    def begin(self, inputs: Inputs) -> None:
+        """Begin a cycle.
+
+        Args:
+            inputs: gives the value of an input, [lanes, ...]; asked for those that are needed.
+        """
+        self._inputs = inputs
+        self._known = {}
+        for name, cell in self.inside.items():
+            cell.begin(self._given(self.module.instances[name]))
+        for name, chain in self._chains.items():
+            for number, link in enumerate(chain):
+                link.begin(self._link_inputs(name, number))
+
+    def value(self, name: str) -> Values:
+        """A value of this cycle, [lanes, ...]."""
+        if name not in self._known:
+            for one in ir.cone(self.module, name):
+                if one not in self._known:
+                    self._known[one] = self._made(self.module.lets[one])
+        return self._known[name]
+
+    def output(self, port: str) -> Values:
+        """What stands at an output."""
+        return self.value(self.module.outputs[port])
+
+    def end(self, reset: Values, enable: Values) -> None:
+        """End the cycle: everything takes its next state at once.
+
+        Args:
+            reset: [lanes] of 0 and 1.
+            enable: likewise; where it is 0, only reset changes anything.
+        """
+        nexts = {name: self.value(one.next) for name, one in self.module.registers.items()}
+        for name, cell in self.inside.items():
+            instance = self.module.instances[name]
+            size = math.prod(instance.shape)
+            inner = np.repeat(enable, size)
+            if instance.enable is not None:
+                inner = inner & self.value(instance.enable).reshape(-1)
+            cell.end(np.repeat(reset, size), inner)
+        for name, memory in self.memories.items():
+            memory.end(self.module.memories[name], self.value, enable)
+        for name, one in self.module.registers.items():
+            rows = (self.lanes, *[1] * len(one.form.shape))
+            held = np.where(enable.reshape(rows) != 0, nexts[name], self.registers[name])
+            if one.reset is not None:
+                start = np.array(one.reset, object).reshape(one.form.shape)
+                held = np.where(reset.reshape(rows) != 0, start, held)
+            self.registers[name] = held.astype(dtype(one.form))
+
+    def claims(self, reset: Values, enable: Values) -> Iterator[tuple[str, ir.Claim, Values]]:
+        """Every claim here and below, with where it is judged and true or not: -1, 0, 1."""
+        judged = (reset == 0) & (enable != 0)
+        for claim in self.module.claims:
+            found = self.value(claim.value).reshape(self.lanes, -1)
+            yield self.path, claim, np.where(judged[:, None], found, -1)
+        for name, cell in self.inside.items():
+            instance = self.module.instances[name]
+            size = math.prod(instance.shape)
+            inner = np.repeat(enable, size)
+            if instance.enable is not None:
+                inner = inner & self.value(instance.enable).reshape(-1)
+            yield from cell.claims(np.repeat(reset, size), inner)
+
+    def _given(self, part: ir.Instance) -> Inputs:
+        def given(port: str) -> Values:
+            return self._as_lanes(self.value(part.inputs[port]), part.shape)
+
+        return given
+
+    def _link_inputs(self, name: str, number: int) -> Inputs:
+        fold = self.module.folds[name]
+        feeds = dict(fold.carries)
+
+        def given(port: str) -> Values:
+            if port in feeds and number > 0:
+                return self._chains[name][number - 1].output(feeds[port])
+            found = self._as_lanes(self.value(fold.inputs[port]), fold.shape)
+            return found[:, number] if port in fold.each else found
+
+        return given
+
+    def _as_lanes(self, values: Values, shape: tuple[int, ...]) -> Values:
+        return values.reshape(self.lanes * math.prod(shape), *values.shape[1 + len(shape) :])
+
+    def _made(self, let: ir.Let) -> Values:
+        match let.op, *let.data:
+            case "const", *numbers:
+                data = np.array(numbers, object)
+                whole = np.broadcast_to(data, (let.form.size,)).reshape(let.form.shape)
+                return np.broadcast_to(whole, (self.lanes, *let.form.shape)).astype(dtype(let.form))
+            case "input", str(port):
+                return self._inputs(port)
+            case "register", str(name):
+                return self.registers[name]
+            case "read", str(name), int(port_number):
+                memory = self.module.memories[name]
+                return self.memories[name].read(memory, port_number, self.value)
+            case "port", str(name), str(port):
+                return self._port(name, port, let.form)
+        forms = [self.module.form(arg) for arg in let.args]
+        args = [self._known[arg] for arg in let.args]
+        return OPERATIONS[let.op](Given(let, forms, args))
+
+    def _port(self, name: str, port: str, form: ir.Form) -> Values:
+        if name in self.inside:
+            found = self.inside[name].output(port)
+            return found.reshape(self.lanes, *form.shape)
+        fold = self.module.folds[name]
+        chain = self._chains[name]
+        carried = port in {given for _, given in fold.carries}
+        for link in chain:
+            # In order, so that no link has to wait for the one before it.
+            for needed in sorted(ir.links(fold, port) - {port}):
+                link.output(needed)
+        if carried:
+            return chain[-1].output(port).reshape(self.lanes, *form.shape)
+        every = np.stack([link.output(port) for link in chain], 1)
+        return every.reshape(self.lanes, *form.shape)
+
+
+def _none(port: str) -> Values:
+    raise KeyError(port)
+
+
+def anything(form: ir.Form, shape: tuple[int, ...], draw: np.random.Generator) -> Values:
+    """Elements drawn at random."""
+    count = math.prod(shape)
+    size = max(1, -(-form.width // 8))
+    raw = draw.bytes(size * count)
+    numbers = [int.from_bytes(raw[n * size : (n + 1) * size], "little") for n in range(count)]
+    found = np.empty(count, object)
+    found[:] = [form.wrap(number) for number in numbers]
+    return found.reshape(shape).astype(dtype(form))
+
+
+class _Memory:
+    """What a memory and its synchronous read ports hold, [lanes, banks..., depth]."""
+
+    def __init__(
+        self, module: ir.Module, memory: ir.Memory, lanes: int, draw: np.random.Generator
+    ) -> None:
+        masks = (port.mask for port in memory.writes if port.mask is not None)
+        self._groups = {mask: module.form(mask).width for mask in masks}
+        banks = memory.form.shape
+        shape = (lanes, *banks, memory.depth)
+        if memory.init is None:
+            self.held = anything(memory.form, shape, draw)
+        else:
+            start = np.array(memory.init, object)
+            self.held = np.broadcast_to(start, shape).astype(dtype(memory.form))
+        self.read_before = [anything(memory.form, (lanes, *banks), draw) for _ in memory.reads]
+
+    def read(self, memory: ir.Memory, number: int, value: Callable[[str], Values]) -> Values:
+        """What stands at a port."""
+        port = memory.reads[number]
+        if port.sync:
+            return self.read_before[number]
+        return self._at(memory, port, value)
+
+    def _at(self, memory: ir.Memory, port: ir.ReadPort, value: Callable[[str], Values]) -> Values:
+        held = self._written(memory, value) if port.transparent else self.held
+        address = value(port.address)
+        found: Values = np.zeros(address.shape, dtype(memory.form))
+        for place, index in np.ndenumerate(address):
+            if index < memory.depth:
+                found[place] = held[place][int(index)]
+        return found
+
+    def _written(self, memory: ir.Memory, value: Callable[[str], Values]) -> Values:
+        held = self.held.copy()
+        for port in memory.writes:
+            groups = 1 if port.mask is None else self._groups[port.mask]
+            for place, index in np.ndenumerate(value(port.address)):
+                enabled = port.enable is None or value(port.enable)[place]
+                if enabled and index < memory.depth:
+                    at = (*place, int(index))
+                    bits = 1 if port.mask is None else int(value(port.mask)[place])
+                    mask = _mask(memory, bits, groups)
+                    before, after = int(held[at]), int(value(port.data)[place])
+                    held[at] = memory.form.wrap((before & ~mask) | (after & mask))
+        return held
+
+    def end(self, memory: ir.Memory, value: Callable[[str], Values], enable: Values) -> None:
+        """End the cycle."""
+        rows = (len(enable), *[1] * len(memory.form.shape))
+        on = enable.reshape(rows) != 0
+        for number, port in enumerate(memory.reads):
+            if port.sync:
+                found = self._at(memory, port, value)
+                reads = on if port.enable is None else on & (value(port.enable) != 0)
+                self.read_before[number] = np.where(reads, found, self.read_before[number])
+        self.held = np.where(on[..., None], self._written(memory, value), self.held)
+
+
+def _mask(memory: ir.Memory, bits: int, groups: int) -> int:
+    """The bits of an element that are written where `bits` of so many groups are set."""
+    width = memory.form.width // groups
+    return sum(((1 << width) - 1) << (width * n) for n in range(groups) if bits >> n & 1)

@@ -1,0 +1,156 @@
+"""Operations on single elements as expressions of SystemVerilog.
+
+Verilog widens operands by their context. Here each operation stands in a context of its own: its
+operands are cast to the width in which it is computed, so that what is written is what is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from zhufeng.hdl.ir import Form, Let
+
+
+def literal(value: int, form: Form) -> str:
+    """A number of a form."""
+    bits = value & ((1 << form.width) - 1)
+    text = f"{bits}" if form.width <= _DECIMAL else f"{bits:x}"
+    base = "d" if form.width <= _DECIMAL else "h"
+    return f"{form.width}'{'s' if form.signed else ''}{base}{text}"
+
+
+_DECIMAL = 32
+
+
+def expression(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    """An operation on elements.
+
+    Args:
+        let: the operation.
+        forms: of its operands.
+        args: its operands' elements, as expressions of their width and sign.
+    """
+    if let.op in _INFIX:
+        return f" {_INFIX[let.op]} ".join(args)
+    if let.op in _PREFIX:
+        return _PREFIX[let.op] + args[0]
+    return _OTHERS[let.op](let, forms, args)
+
+
+_INFIX = {"and": "&", "or": "|", "xor": "^"}
+_PREFIX = {"not": "~", "all": "&", "any": "|", "parity": "^"}
+_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
+_COMPARED = {"eq": "==", "lt": "<", "le": "<="}
+
+
+def _arithmetic(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    a, b = (cast(arg, form, let.form) for arg, form in zip(args, forms, strict=True))
+    return f"{a} {_ARITHMETIC[let.op]} {b}"
+
+
+def _wrap(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    return cast(args[0], forms[0], let.form)
+
+
+def _shl(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    return f"{cast(args[0], forms[0], let.form)} << {args[1]}"
+
+
+def _compared(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    a, b = _comparable(forms, args)
+    return f"{a} {_COMPARED[let.op]} {b}"
+
+
+def _mux(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    del let, forms
+    return f"{args[0]} ? {args[1]} : {args[2]}"
+
+
+def _cat(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    del let
+    parts = [arg for arg, form in zip(args, forms, strict=True) if form.width]
+    return f"{{{', '.join(parts)}}}"
+
+
+def cast(text: str, form: Form, to: Form) -> str:
+    """An element in another width: its number if that is wider, its lower bits if narrower."""
+    return text if form.width == to.width else f"{to.width}'({text})"
+
+
+def _saturate(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    form, text = forms[0], args[0]
+    found = cast(text, form, let.form)
+    if form.low < let.form.low:
+        low = max(let.form.low, form.low)
+        found = f"{text} < {_bound(low, form)} ? {literal(let.form.low, let.form)} : {found}"
+    if form.high > let.form.high:
+        found = (
+            f"{text} > {_bound(let.form.high, form)} ? {literal(let.form.high, let.form)}"
+            f" : {found if '?' not in found else f'({found})'}"
+        )
+    return found
+
+
+def _bound(value: int, form: Form) -> str:
+    return literal(value, form)
+
+
+def _shr(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    sign = ">>>" if forms[0].signed else ">>"
+    shifted = f"{args[0]} {sign} {args[1]}"
+    return shifted if forms[0].width == let.form.width else f"{let.form.width}'({shifted})"
+
+
+def _comparable(forms: Sequence[Form], args: Sequence[str]) -> tuple[str, str]:
+    """Both as unsigned, or both as signed."""
+    if forms[0].signed == forms[1].signed:
+        return args[0], args[1]
+    a, b = (
+        arg if form.signed else f"$signed({{1'b0, {arg}}})"
+        for arg, form in zip(args, forms, strict=True)
+    )
+    return a, b
+
+
+def _case(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    selector, *choices, otherwise = args
+    found = otherwise
+    for key, choice in reversed(list(zip(let.data, choices, strict=True))):
+        assert isinstance(key, int)
+        found = f"{selector} == {literal(key, forms[0])} ? {choice} : {found}"
+    return found
+
+
+def _bits(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    form, text = forms[0], args[0]
+    low = let.data[0]
+    assert isinstance(low, int)
+    if low == 0 and let.form.width == form.width:
+        return text
+    high = low + let.form.width - 1
+    return f"{text}[{high}]" if high == low else f"{text}[{high}:{low}]"
+
+
+def _leading(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
+    form, text = forms[0], args[0]
+    found = literal(form.width, let.form)
+    for bit in range(form.width):
+        count = literal(form.width - 1 - bit, let.form)
+        place = f"{text}[{bit}]" if form.width > 1 else text
+        found = f"{place} ? {count} : {found}"
+    return found
+
+
+_OTHERS: dict[str, Callable[[Let, Sequence[Form], Sequence[str]], str]] = {
+    **dict.fromkeys(_ARITHMETIC, _arithmetic),
+    **dict.fromkeys(_COMPARED, _compared),
+    "wrap": _wrap,
+    "saturate": _saturate,
+    "shl": _shl,
+    "shr": _shr,
+    "mux": _mux,
+    "case": _case,
+    "cat": _cat,
+    "bits": _bits,
+    "leading": _leading,
+}
