@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _HERE = str(Path(__file__).parent)
+# Functions of ours and of Python have local variables that are no names of the user's.
+_NOT_USERS = (_HERE, sysconfig.get_path("stdlib"), "<frozen")
 _WIRE = "wire"
 
 
@@ -217,11 +220,6 @@ def scope() -> Scope:
     return _SCOPES[-1]
 
 
-def tracing() -> bool:
-    """Whether a module is being traced."""
-    return bool(_SCOPES)
-
-
 @contextmanager
 def entered(inner: Scope) -> Iterator[None]:
     """Trace into a scope."""
@@ -250,7 +248,7 @@ def named_locals(visit: Callable[[str, object], None]) -> Iterator[None]:
     before = sys.getprofile()
 
     def watch(frame: FrameType, event: str, _: object) -> None:
-        if event == "return" and not frame.f_code.co_filename.startswith((_HERE, sys.prefix)):
+        if event == "return" and not frame.f_code.co_filename.startswith(_NOT_USERS):
             for name, value in frame.f_locals.items():
                 visit(name, value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar, dataclass_transform
@@ -50,7 +51,7 @@ def of(kind: AnyType) -> Any:
     return _Field(kind)
 
 
-class _Parts:
+class _Parts(ABC):
     """Fields that are given by position or name, and never changed."""
 
     fields_: ClassVar[Mapping[str, Any]] = {}
@@ -78,8 +79,9 @@ class _Parts:
         for name, one in self.fields_.items():
             object.__setattr__(self, name, self._fit(name, one, given[name]))
 
+    @abstractmethod
     def _fit(self, name: str, declared: Any, value: Any) -> Any:
-        raise NotImplementedError
+        """A value where a field is asked for."""
 
     @classmethod
     def rebuilt(cls, values: Mapping[str, Any]) -> Self:

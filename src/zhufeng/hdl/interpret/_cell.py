@@ -88,12 +88,7 @@ class Cell:
         """
         nexts = {name: self.value(one.next) for name, one in self.module.registers.items()}
         for name, cell in self.inside.items():
-            instance = self.module.instances[name]
-            size = math.prod(instance.shape)
-            inner = np.repeat(enable, size)
-            if instance.enable is not None:
-                inner = inner & self.value(instance.enable).reshape(-1)
-            cell.end(np.repeat(reset, size), inner)
+            cell.end(*self._inner(name, reset, enable))
         for name, memory in self.memories.items():
             memory.end(self.module.memories[name], self.value, enable)
         for name, one in self.module.registers.items():
@@ -111,12 +106,16 @@ class Cell:
             found = self.value(claim.value).reshape(self.lanes, -1)
             yield self.path, claim, np.where(judged[:, None], found, -1)
         for name, cell in self.inside.items():
-            instance = self.module.instances[name]
-            size = math.prod(instance.shape)
-            inner = np.repeat(enable, size)
-            if instance.enable is not None:
-                inner = inner & self.value(instance.enable).reshape(-1)
-            yield from cell.claims(np.repeat(reset, size), inner)
+            yield from cell.claims(*self._inner(name, reset, enable))
+
+    def _inner(self, name: str, reset: Values, enable: Values) -> tuple[Values, Values]:
+        """Reset and enable as an instance has them."""
+        instance = self.module.instances[name]
+        size = math.prod(instance.shape)
+        on = np.repeat(enable, size)
+        if instance.enable is not None:
+            on = on & self.value(instance.enable).reshape(-1)
+        return np.repeat(reset, size), on
 
     def _given(self, part: ir.Instance) -> Inputs:
         def given(port: str) -> Values:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zhufeng.hdl import ir
 from zhufeng.hdl.ir import Form, Let
 from zhufeng.hdl.verilog._expressions import expression, literal
-from zhufeng.hdl.verilog._names import CLOCK, ENABLE, INDEX, RESET, Names, legal
-
-_INDENT = "  "
+from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
+from zhufeng.hdl.verilog._pieces import (
+    INDENT,
+    ON_NAMES,
+    array_literal,
+    array_of,
+    closed,
+    declared,
+    indexed,
+    inlined_values,
+    loops,
+    offset_index,
+)
 
 
 @dataclass(frozen=True)
@@ -68,18 +77,18 @@ class _Printer:
         self._enabled = enabled
         self._enable = id(module) in enabled
         self._names = Names(module)
-        self._inlined = _inlined(module)
+        self._inlined = inlined_values(module)
         self._blocks = 0
         self.files: dict[str, str] = {}
 
     def text(self) -> str:
         """The module."""
         name = self._module_names[id(self._module)]
-        ports = ",\n".join(_INDENT + port for port in self._ports())
+        ports = ",\n".join(INDENT + port for port in self._ports())
         lines = [f"module {name} (\n{ports}\n);"]
         for group in self._groups():
             body = list(group)
-            lines += ["", *(_INDENT + line if line else line for line in body)] if body else []
+            lines += ["", *(INDENT + line if line else line for line in body)] if body else []
         return "\n".join((*lines, "endmodule", ""))
 
     def _groups(self) -> Iterator[Iterator[str]]:
@@ -108,16 +117,16 @@ class _Printer:
             yield f"input  logic {ENABLE}"
         for port, form in self._module.inputs.items():
             if form.width:
-                yield f"input  {_declared(form)} {self._names.of('input', port)}"
+                yield f"input  {declared(form)} {self._names.of('input', port)}"
         for port, value in self._module.outputs.items():
             form = self._module.form(value)
             if form.width:
-                yield f"output {_declared(form)} {self._names.of('output', port)}"
+                yield f"output {declared(form)} {self._names.of('output', port)}"
 
     def _declarations(self) -> Iterator[str]:
         for name, let in self._module.lets.items():
             if let.op != "input" and name not in self._inlined and let.form.width:
-                yield f"{_declared(let.form)} {self._value_name(name)};  // {let.where}"
+                yield f"{declared(let.form)} {self._value_name(name)};  // {let.where}"
 
     def _value_name(self, name: str) -> str:
         let = self._module.lets[name]
@@ -143,7 +152,7 @@ class _Printer:
         elif name in self._inlined:
             if let.op == "spread":
                 return self._expression(name, index)
-            return _closed(let, self._expression(name, index))
+            return closed(let, self._expression(name, index))
         text = self._value_name(name) + "".join(f"[{one}]" for one in index)
         return f"$signed({text})" if let.form.signed and index else text
 
@@ -153,8 +162,10 @@ class _Printer:
             kept = [one for axis, one in enumerate(index) if axis not in let.data]
             return self._element(let.args[0], kept)
         forms = [self._module.form(arg) for arg in let.args]
-        if let.op in _ON_NAMES:
-            return expression(let, forms, [_at(self._value_name(arg), index) for arg in let.args])
+        if let.op in ON_NAMES:
+            return expression(
+                let, forms, [indexed(self._value_name(arg), index) for arg in let.args]
+            )
         return expression(let, forms, [self._element(arg, index) for arg in let.args])
 
     def _assigned(self, name: str) -> Iterator[str]:
@@ -164,16 +175,16 @@ class _Printer:
             case "input" | "register" | "port" | "read":
                 return
             case "const":
-                yield f"assign {target} = {_array_literal(let)};"
+                yield f"assign {target} = {array_literal(let)};"
             case "reshape" | "pack" | "unpack":
                 yield f"assign {target} = {self._whole(let.args[0])};"
             case "transpose" | "slice" | "take" | "put" | "join":
                 yield from self._rearranged(name, target)
             case _:
-                yield from _loops(
+                yield from loops(
                     let.form.shape,
                     lambda index: [
-                        f"assign {_at(target, index)} = {self._expression(name, index)};"
+                        f"assign {indexed(target, index)} = {self._expression(name, index)};"
                     ],
                     self._block(f"{target}"),
                 )
@@ -196,18 +207,18 @@ class _Printer:
                     from_ = [""] * len(index)
                     for place, axis in enumerate(data):
                         from_[axis] = index[place]
-                    return [f"assign {_at(target, index)} = {self._element(source, from_)};"]
+                    return [f"assign {indexed(target, index)} = {self._element(source, from_)};"]
 
-                yield from _loops(let.form.shape, back, label)
+                yield from loops(let.form.shape, back, label)
             case "slice":
                 axis, start, step = data
 
                 def there(index: Sequence[str]) -> list[str]:
                     from_ = list(index)
-                    from_[axis] = _moved(start, step, index[axis])
-                    return [f"assign {_at(target, index)} = {self._element(source, from_)};"]
+                    from_[axis] = offset_index(start, step, index[axis])
+                    return [f"assign {indexed(target, index)} = {self._element(source, from_)};"]
 
-                yield from _loops(let.form.shape, there, label)
+                yield from loops(let.form.shape, there, label)
             case "join":
                 yield from self._joined(let, target, data[0])
             case "take":
@@ -223,10 +234,10 @@ class _Printer:
 
             def moved(index: Sequence[str], source: str = arg, offset: int = offset) -> list[str]:
                 to = list(index)
-                to[axis] = _moved(offset, 1, index[axis])
-                return [f"assign {_at(target, to)} = {self._element(source, index)};"]
+                to[axis] = offset_index(offset, 1, index[axis])
+                return [f"assign {indexed(target, to)} = {self._element(source, index)};"]
 
-            yield from _loops(shape, moved, self._block(f"{target}_{number}"))
+            yield from loops(shape, moved, self._block(f"{target}_{number}"))
             begin += shape[axis]
 
     def _taken(self, let: Let, target: str, label: str) -> Iterator[str]:
@@ -248,9 +259,9 @@ class _Printer:
                 found = " : ".join((*chosen, found))
             else:
                 found = self._element(array, (*index[:outer], "0", *index[outer:]))
-            return [f"assign {_at(target, index)} = {found};"]
+            return [f"assign {indexed(target, index)} = {found};"]
 
-        yield from _loops(let.form.shape, taken, label)
+        yield from loops(let.form.shape, taken, label)
 
     def _put(self, let: Let, target: str, label: str) -> Iterator[str]:
         array, index_value, value = let.args
@@ -261,9 +272,11 @@ class _Printer:
             place = self._element(index_value, index[:outer])
             here = self._element(value, (*index[:outer], *index[outer + 1 :]))
             old = self._element(array, index)
-            return [f"assign {_at(target, index)} = {place} == {index[outer]} ? {here} : {old};"]
+            return [
+                f"assign {indexed(target, index)} = {place} == {index[outer]} ? {here} : {old};"
+            ]
 
-        yield from _loops(let.form.shape, put, label)
+        yield from loops(let.form.shape, put, label)
 
     # Parts.
 
@@ -283,12 +296,12 @@ class _Printer:
             for port, given in inner.outputs.items():
                 if inner.form(given).width:
                     used = self._port_value(name, port)
-                    pin = _at(self._value_name(used), index) if used else ""
+                    pin = indexed(self._value_name(used), index) if used else ""
                     pins.append(f".{ports.of('output', port)}({pin})")
             called = self._module_names[id(inner)]
             return [f"{called} {self._names.of('part', name)} ({', '.join(pins)});"]
 
-        yield from _loops(instance.shape, placed, self._block(f"{legal(name)}"))
+        yield from loops(instance.shape, placed, self._block(f"{legal(name)}"))
 
     def _inner_enable(self, instance: ir.Instance, index: Sequence[str]) -> str:
         wanted = [ENABLE] if self._enable else []
@@ -325,11 +338,11 @@ class _Printer:
             yield f"always_ff @(posedge {CLOCK}) begin  // {register.where}"
             held = f"if ({ENABLE}) {taken}" if self._enable else taken
             if register.reset is None:
-                yield f"{_INDENT}{held}"
+                yield f"{INDENT}{held}"
             else:
-                start = _numbers(register.reset, register.form)
-                yield f"{_INDENT}if ({RESET}) {target} <= {start};"
-                yield f"{_INDENT}else {held}"
+                start = array_of(register.reset, register.form)
+                yield f"{INDENT}if ({RESET}) {target} <= {start};"
+                yield f"{INDENT}else {held}"
             yield "end"
 
     def _claims(self) -> Iterator[str]:
@@ -348,7 +361,7 @@ class _Printer:
                 return [f"{head}{self._element(value, index)}){rest};"]
 
             shape = self._module.form(claim.value).shape
-            yield from _loops(shape, one, self._block(f"claim_{number}"))
+            yield from loops(shape, one, self._block(f"claim_{number}"))
 
     def _outputs(self) -> Iterator[str]:
         for port, value in self._module.outputs.items():
@@ -375,13 +388,13 @@ class _Printer:
                     continue
                 value = fold.inputs[port]
                 if port in feeds:
-                    lines.append(f"{_INDENT}{_declared(form)} {port}_in;")
+                    lines.append(f"{INDENT}{declared(form)} {port}_in;")
                     before = f"{block}[{link} - 1].{feeds[port]}_out"
-                    lines.append(f"{_INDENT}if ({link} == 0) begin : g_{port}_first")
-                    lines.append(f"{_INDENT * 2}assign {port}_in = {self._part(value, index)};")
-                    lines.append(f"{_INDENT}end else begin : g_{port}_next")
-                    lines.append(f"{_INDENT * 2}assign {port}_in = {before};")
-                    lines.append(f"{_INDENT}end")
+                    lines.append(f"{INDENT}if ({link} == 0) begin : g_{port}_first")
+                    lines.append(f"{INDENT * 2}assign {port}_in = {self._part(value, index)};")
+                    lines.append(f"{INDENT}end else begin : g_{port}_next")
+                    lines.append(f"{INDENT * 2}assign {port}_in = {before};")
+                    lines.append(f"{INDENT}end")
                     pins.append(f".{ports.of('input', port)}({port}_in)")
                 elif port in fold.each:
                     pins.append(f".{ports.of('input', port)}({self._part(value, (*index, link))})")
@@ -390,31 +403,31 @@ class _Printer:
             for port, given in inner.outputs.items():
                 form = inner.form(given)
                 if form.width:
-                    lines.append(f"{_INDENT}{_declared(form)} {port}_out;")
+                    lines.append(f"{INDENT}{declared(form)} {port}_out;")
                     pins.append(f".{ports.of('output', port)}({port}_out)")
             lines.append(
-                f"{_INDENT}{self._module_names[id(inner)]} {block}_link ({', '.join(pins)});"
+                f"{INDENT}{self._module_names[id(inner)]} {block}_link ({', '.join(pins)});"
             )
             lines += self._stacked(name, fold, index, link)
             lines.append("end")
             lines += self._last(name, fold, index, block)
             return lines
 
-        yield from _loops(fold.shape, chain, self._block(f"{block}"))
+        yield from loops(fold.shape, chain, self._block(f"{block}"))
 
     def _stacked(self, name: str, fold: ir.Fold, index: Sequence[str], link: str) -> Iterator[str]:
         carried = {given for _, given in fold.carries}
         for port in fold.module.outputs:
             value = self._port_value(name, port)
             if port not in carried and value and self._module.form(value).width:
-                target = _at(self._value_name(value), (*index, link))
-                yield f"{_INDENT}assign {target} = {port}_out;"
+                target = indexed(self._value_name(value), (*index, link))
+                yield f"{INDENT}assign {target} = {port}_out;"
 
     def _last(self, name: str, fold: ir.Fold, index: Sequence[str], block: str) -> Iterator[str]:
         for _, port in fold.carries:
             value = self._port_value(name, port)
             if value and self._module.form(value).width:
-                target = _at(self._value_name(value), index)
+                target = indexed(self._value_name(value), index)
                 yield f"assign {target} = {block}[{fold.length - 1}].{port}_out;"
 
     def _memory(self, name: str, memory: ir.Memory) -> Iterator[str]:
@@ -422,7 +435,7 @@ class _Printer:
 
         def bank(index: Sequence[str]) -> list[str]:
             held = self._names.of("part", name)
-            lines = [f"{_declared(Form(element.width))} {held} [0:{memory.depth - 1}];"]
+            lines = [f"{declared(Form(element.width))} {held} [0:{memory.depth - 1}];"]
             if memory.init is not None:
                 lines.append(f'initial $readmemh("{self._init_file(name, memory)}", {held});')
             for number, port in enumerate(memory.reads):
@@ -433,11 +446,11 @@ class _Printer:
             if writes:
                 lines.append(f"always_ff @(posedge {CLOCK}) begin")
                 on = f"if ({ENABLE}) " if self._enable else ""
-                lines += [f"{_INDENT}{on}{line}" for line in writes]
+                lines += [f"{INDENT}{on}{line}" for line in writes]
                 lines.append("end")
             return lines
 
-        yield from _loops(memory.form.shape, bank, self._block(f"{legal(name)}"))
+        yield from loops(memory.form.shape, bank, self._block(f"{legal(name)}"))
 
     def _init_file(self, name: str, memory: ir.Memory) -> str:
         file = f"{self._module_names[id(self._module)]}_{name}.hex"
@@ -460,7 +473,7 @@ class _Printer:
         )
         if value is None:
             return
-        target = _at(self._value_name(value), index)
+        target = indexed(self._value_name(value), index)
         found = self._fetched(name, memory, port, index)
         if not port.sync:
             yield f"assign {target} = {found};"
@@ -502,7 +515,7 @@ class _Printer:
     def _bit_mask(self, memory: ir.Memory, mask: str, index: Sequence[str]) -> str:
         form = self._module.form(mask)
         width = memory.form.width // form.width
-        name = _at(self._value_name(mask), index)
+        name = indexed(self._value_name(mask), index)
         bits = [
             f"{{{width}{{{name}[{n}]}}}}" if form.width > 1 else f"{{{width}{{{name}}}}}"
             for n in range(form.width)
@@ -526,102 +539,10 @@ class _Printer:
             return
         masked = self._module.form(port.mask)
         width = memory.form.width // masked.width
-        named = _at(self._value_name(port.mask), index)
-        source = _at(self._value_name(port.data), index)
+        named = indexed(self._value_name(port.mask), index)
+        source = indexed(self._value_name(port.data), index)
         for group in range(masked.width):
             bit = f"{named}[{group}]" if masked.width > 1 else named
             when = " && ".join((*conditions, bit))
             part = f"[{group * width} +: {width}]" if memory.form.width > 1 else ""
             yield f"if ({when}) {held}[{address}]{part} <= {source}{part};"
-
-
-_ON_NAMES = frozenset({"bits", "leading"})
-# Their results are as wide as they look in any context.
-_PLAIN = frozenset({"and", "or", "xor", "eq", "lt", "le", "all", "any", "parity", "bits", "cat"})
-
-
-def _closed(let: Let, text: str) -> str:
-    """An expression as an operand: with its own width and sign in any context."""
-    if let.form.signed:
-        return f"$signed({text})"
-    return f"({text})" if let.op in _PLAIN else f"$unsigned({text})"
-
-
-def _inlined(module: ir.Module) -> frozenset[str]:
-    """Values that are written where they are used."""
-    whole: set[str] = set(module.outputs.values())
-    uses: Counter[str] = Counter()
-    for let in module.lets.values():
-        uses.update(let.args)
-        elementwise = ir.OPS[let.op].elementwise and let.op not in _ON_NAMES
-        if not (elementwise or let.op in ("transpose", "slice", "join", "take", "put")):
-            whole.update(let.args)
-    whole.update(one.next for one in module.registers.values())
-    parts: list[ir.Instance | ir.Fold] = [*module.instances.values(), *module.folds.values()]
-    for part in parts:
-        whole.update(part.inputs.values())
-    for memory in module.memories.values():
-        whole.update(ir.memory_values(memory))
-    uses.update(one.enable for one in module.instances.values() if one.enable)
-    uses.update(claim.value for claim in module.claims)
-    found = set()
-    for name, let in module.lets.items():
-        if name in whole:
-            if let.op == "const" and not let.form.shape:
-                found.add(name)
-        elif (
-            let.op == "spread"
-            or (let.op == "const" and len(set(let.data)) == 1)
-            or (ir.OPS[let.op].elementwise and name.isdigit() and uses[name] == 1)
-        ):
-            found.add(name)
-    return frozenset(found)
-
-
-def _declared(form: Form) -> str:
-    """The type of a port or a variable."""
-    sizes = [*form.shape] if form.width == 1 and not form.signed else [*form.shape, form.width]
-    sign = " signed" if form.signed and not form.shape else ""
-    return "logic" + sign + "".join(f" [{size - 1}:0]" for size in sizes).replace("] [", "][")
-
-
-def _at(name: str, index: Sequence[str]) -> str:
-    return name + "".join(f"[{one}]" for one in index)
-
-
-def _moved(start: int, step: int, index: str) -> str:
-    scaled = index if step == 1 else f"{step} * {index}"
-    if not index.isidentifier():
-        scaled = f"({index})" if step == 1 else f"{step} * ({index})"
-    return f"{start} + {scaled}" if start else scaled
-
-
-def _numbers(numbers: Sequence[int], form: Form) -> str:
-    """An array of numbers, element 0 in the lowest bits."""
-    element = Form(form.width, form.signed)
-    texts = [literal(number, element) for number in reversed(numbers)]
-    if not form.shape:
-        return texts[0]
-    if len(set(numbers)) == 1:
-        return f"{{{len(numbers)}{{{texts[0]}}}}}" if numbers[0] else "'0"
-    return f"{{{', '.join(texts)}}}"
-
-
-def _array_literal(let: Let) -> str:
-    numbers = [int(str(one)) for one in let.data]
-    return _numbers(numbers * (let.form.size if len(numbers) == 1 else 1), let.form)
-
-
-def _loops(
-    shape: Sequence[int], body: Callable[[Sequence[str]], Sequence[str]], label: str
-) -> Iterator[str]:
-    """Lines for every element of an array: generate loops around those for one."""
-    letters = [f"{INDEX}{axis}" for axis in range(len(shape))]
-    for depth, (size, letter) in enumerate(zip(shape, letters, strict=True)):
-        name = label if depth == len(shape) - 1 else f"{label}_{letter}"
-        head = f"for (genvar {letter} = 0; {letter} < {size}; {letter}++) begin : {name}"
-        yield _INDENT * depth + head
-    for line in body(letters):
-        yield _INDENT * len(shape) + line
-    for depth in reversed(range(len(shape))):
-        yield f"{_INDENT * depth}end"
