@@ -29,7 +29,7 @@ from zhufeng.hdl._functions import (
     wrap,
 )
 from zhufeng.hdl._memory import Memory
-from zhufeng.hdl._module import Function, Module, function, module
+from zhufeng.hdl._module import Function, Module, function, inline, module
 from zhufeng.hdl._repeat import fold, total, tree, vmap
 from zhufeng.hdl._scope import HdlError
 from zhufeng.hdl._signal import Signal
@@ -64,6 +64,7 @@ __all__ = [
     "cover",
     "fold",
     "function",
+    "inline",
     "instance",
     "join",
     "leading_zeros",

@@ -38,6 +38,7 @@ from zhufeng.hdl._types import Type
 S = TypeVar("S", bound=State)
 O = TypeVar("O")  # noqa: E741 (what comes out)
 P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ class _Shape:
     rebuild: Callable[[Sequence[Any]], Any]
 
 
-class _Traced:
+class _Traced(Generic[F]):
     """A function that has become a module of the IR."""
 
-    def __init__(self, name: str, inputs: Mapping[str, AnyType], made: ir.Module, out: _Shape):
-        self.name = name
+    def __init__(self, step: F, inputs: Mapping[str, AnyType], made: ir.Module, out: _Shape):
+        self.step = step
+        self.name = made.name
         self.inputs = inputs
         self.ir = made
         self.out = out
@@ -85,7 +87,7 @@ class _Traced:
         return self.out.rebuild(ports)
 
 
-class Module(_Traced, Generic[S, P, O]):
+class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O]]], Generic[S, P, O]):
     """Hardware with state. Called in another module with the field that holds it."""
 
     def __call__(self, state: S, *values: P.args, **named: P.kwargs) -> tuple[S, O]:
@@ -121,7 +123,7 @@ class Module(_Traced, Generic[S, P, O]):
         return replace(held, done=True), outputs
 
 
-class Function(_Traced, Generic[P, O]):
+class Function(_Traced[Callable[P, O]], Generic[P, O]):
     """Hardware without state. Each call in a module is an instance of its own."""
 
     def __call__(self, *values: P.args, **named: P.kwargs) -> O:
@@ -130,6 +132,15 @@ class Function(_Traced, Generic[P, O]):
         levels = together(*(one.levels for one in inputs.values()))
         outputs: O = self.placed(scope().part_name(self.name), inputs, levels, None)
         return outputs
+
+
+def inline(traced: _Traced[F]) -> F:
+    """The function of a module itself: a call becomes a part of the module under trace.
+
+    Its state is then made of the caller's own values, and it may be called any number of times:
+    ``after, out = inline(counter)(Count(n=s.n), x)``.
+    """
+    return traced.step
 
 
 @dataclass(frozen=True)
@@ -202,7 +213,7 @@ def module(
 
     def traced(step: Callable[Concatenate[S, P], tuple[S, O]]) -> Module[S, P, O]:
         made, out = _trace(step, state, inputs)
-        return Module(step.__name__, inputs, made, out)
+        return Module(step, inputs, made, out)
 
     return traced
 
@@ -219,7 +230,7 @@ def function(**inputs: AnyType) -> Callable[[Callable[P, O]], Function[P, O]]:
 
     def traced(step: Callable[P, O]) -> Function[P, O]:
         made, out = _trace(step, None, inputs)
-        return Function(step.__name__, inputs, made, out)
+        return Function(step, inputs, made, out)
 
     return traced
 
@@ -256,6 +267,8 @@ def _escaped(one: Signal) -> HdlError:
 
 def _namer(here: Scope) -> Callable[[str, object], None]:
     def visit(name: str, value: object) -> None:
+        if name.startswith("_"):
+            return
         if isinstance(value, Signal) and value.scope is here:
             here.call_it(value.value, name)
         elif isinstance(value, Struct):

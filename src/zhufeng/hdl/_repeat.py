@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
@@ -20,11 +21,12 @@ from zhufeng.hdl._scope import (
     scope,
     sizes,
     together,
+    unique,
     where,
     wrong,
 )
 from zhufeng.hdl._signal import Signal, fitted, local, physical, spread_array
-from zhufeng.hdl._struct import flatten
+from zhufeng.hdl._struct import flatten, leaf_names
 from zhufeng.hdl._types import Type
 
 P = ParamSpec("P")
@@ -152,11 +154,14 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
     carries, links = [local(one) for one in carries], [local(one) for one in links]
     length = _length(links)
     body = Scope(getattr(f, "__name__", "fold").replace("<lambda>", "fold"), here)
+    carry_name, each_name = _parameters(f)
+    carry_ports = leaf_names(start, carry_name)
+    each_ports = [unique(port, carry_ports) for port in leaf_names(each, each_name)]
     with entered(body), named_locals(lambda name, value: _name(body, name, value)):
-        taken = [_input(f"carry{n}", one.type) for n, one in enumerate(carries)]
+        taken = [_input(port, one.type) for port, one in zip(carry_ports, carries, strict=True)]
         given = [
-            _input(f"each{n}", one.type.element.array(*one.shape[1:]))
-            for n, one in enumerate(links)
+            _input(port, one.type.element.array(*one.shape[1:]))
+            for port, one in zip(each_ports, links, strict=True)
         ]
         after, outs = f(make_carry(taken), make_link(given))
         nexts = [
@@ -164,28 +169,42 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
             for one, was in zip(flatten(after)[0], carries, strict=True)
         ]
         results = [local(one) for one in flatten(outs)[0]]
-    outputs = {f"next{n}": one.value for n, one in enumerate(nexts)}
-    outputs |= {f"out{n}": one.value for n, one in enumerate(results)}
+    next_ports = [f"next_{port}" for port in carry_ports]
+    out_ports = leaf_names(outs, "out")
+    outputs = {port: one.value for port, one in zip(next_ports, nexts, strict=True)}
+    outputs |= {port: one.value for port, one in zip(out_ports, results, strict=True)}
     made = finished(body, outputs)
-    around = {port: local(one) for port, one in body.captured.items()}
-    inputs = {f"carry{n}": one for n, one in enumerate(carries)}
-    inputs |= {f"each{n}": one for n, one in enumerate(links)} | around
+    inputs = dict(zip(carry_ports, carries, strict=True))
+    inputs |= dict(zip(each_ports, links, strict=True))
+    inputs |= {port: local(one) for port, one in body.captured.items()}
     levels = together(*(one.levels for one in inputs.values()))
     name = here.part_name(made.name)
     here.folds[name] = ir.Fold(
         made,
         {port: spread_array(one, levels) for port, one in inputs.items()},
         length,
-        tuple((f"carry{n}", f"next{n}") for n in range(len(carries))),
-        frozenset(f"each{n}" for n in range(len(links))),
+        tuple(zip(carry_ports, next_ports, strict=True)),
+        frozenset(each_ports),
         sizes(levels),
         where(),
     )
-    last = [_port(name, f"next{n}", one.type, levels) for n, one in enumerate(nexts)]
+    last = [
+        _port(name, port, one.type, levels) for port, one in zip(next_ports, nexts, strict=True)
+    ]
     every = [
-        _port(name, f"out{n}", one.type.array(length), levels) for n, one in enumerate(results)
+        _port(name, port, one.type.array(length), levels)
+        for port, one in zip(out_ports, results, strict=True)
     ]
     return make_carry(last), flatten(outs)[1](every)
+
+
+def _parameters(f: Callable[..., Any]) -> tuple[str, str]:
+    """What a link calls what it takes."""
+    try:
+        carry, each = inspect.signature(f).parameters
+    except (TypeError, ValueError):
+        return "carry", "each"
+    return carry, each
 
 
 def _input(port: str, kind: Type) -> Signal:

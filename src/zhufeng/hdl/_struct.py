@@ -293,6 +293,19 @@ def flatten(value: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     return [value], lambda leaves: leaves[0]
 
 
+def leaf_names(value: Any, name: str) -> list[str]:
+    """What the leaves that `flatten` finds are called where `value` is called `name`."""
+    if value is None:
+        return []
+    if isinstance(value, Struct | State):
+        parts = [(field, getattr(value, field)) for field in value.fields_]
+    elif isinstance(value, tuple | list):
+        parts = [(str(place), part) for place, part in enumerate(value)]
+    else:
+        return [name]
+    return [leaf for inner, part in parts for leaf in leaf_names(part, f"{name}_{inner}")]
+
+
 def _joined(
     inner: Sequence[tuple[list[Any], Callable[[Sequence[Any]], Any]]],
     make: Callable[[list[Any]], Any],

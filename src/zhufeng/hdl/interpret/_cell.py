@@ -38,8 +38,14 @@ class Cell:
         }
         self._chains = {
             name: [
-                Cell(one.module, lanes * math.prod(one.shape), seed, f"{path}.{name}", reset=reset)
-                for _ in range(one.length)
+                Cell(
+                    one.module,
+                    lanes * math.prod(one.shape),
+                    seed,
+                    f"{path}.{name}[{number}]",
+                    reset=reset,
+                )
+                for number in range(one.length)
             ]
             for name, one in module.folds.items()
         }
@@ -107,6 +113,10 @@ class Cell:
             yield self.path, claim, np.where(judged[:, None], found, -1)
         for name, cell in self.inside.items():
             yield from cell.claims(*self._inner(name, reset, enable))
+        for name, chain in self._chains.items():
+            size = math.prod(self.module.folds[name].shape)
+            for link in chain:
+                yield from link.claims(np.repeat(reset, size), np.repeat(enable, size))
 
     def _inner(self, name: str, reset: Values, enable: Values) -> tuple[Values, Values]:
         """Reset and enable as an instance has them."""

@@ -1,6 +1,6 @@
 """The IR: modules of named values that are arrays of bit-vectors."""
 
-from zhufeng.hdl.ir._check import IrError, check, inner_modules, memory_values
+from zhufeng.hdl.ir._check import IrError, check, inner_modules, memory_values, stateful
 from zhufeng.hdl.ir._form import BIT, Form
 from zhufeng.hdl.ir._module import (
     Claim,
@@ -49,4 +49,5 @@ __all__ = [
     "port_graph",
     "print_ir",
     "problems",
+    "stateful",
 ]

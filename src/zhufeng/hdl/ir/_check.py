@@ -36,6 +36,11 @@ def inner_modules(module: Module) -> list[Module]:
     return list({id(part.module): part.module for part in parts}.values())
 
 
+def stateful(module: Module) -> bool:
+    """Whether a module, or one inside it, holds anything from one cycle to the next."""
+    return bool(module.registers or module.memories) or any(map(stateful, inner_modules(module)))
+
+
 def _problems(module: Module) -> Iterator[str]:
     yield from _names(module)
     missing = sorted(_used(module) - module.lets.keys())
@@ -200,8 +205,8 @@ def _instance(module: Module, instance: Instance) -> Iterator[str]:
 
 def _fold(module: Module, fold: Fold) -> Iterator[str]:
     inner = fold.module
-    if inner.registers or inner.memories or inner.instances:
-        yield "a link with state or instances"
+    if stateful(inner):
+        yield "a link with state"
     if fold.length < 1:
         yield "a length of at least 1"
     expected = {
