@@ -37,6 +37,7 @@ from zhufeng.hdl._types import Type
 
 S = TypeVar("S", bound=State)
 O = TypeVar("O")  # noqa: E741 (what comes out)
+O_co = TypeVar("O_co", covariant=True)
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,19 +88,19 @@ class _Traced(Generic[F]):
         return self.out.rebuild(ports)
 
 
-class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O]]], Generic[S, P, O]):
+class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O_co]]], Generic[S, P, O_co]):
     """Hardware with state. Called in another module with the field that holds it."""
 
-    def __call__(self, state: S, *values: P.args, **named: P.kwargs) -> tuple[S, O]:
+    def __call__(self, state: S, *values: P.args, **named: P.kwargs) -> tuple[S, O_co]:
         """One cycle: the next state of that field, and the outputs."""
-        called: tuple[S, O] = self._called(state, values, named, None)
+        called: tuple[S, O_co] = self._called(state, values, named, None)
         return called
 
-    def when(self, enable: Signal) -> Callable[Concatenate[S, P], tuple[S, O]]:
+    def when(self, enable: Signal) -> Callable[Concatenate[S, P], tuple[S, O_co]]:
         """As a call, but while `enable` is 0 nothing in it changes."""
 
-        def call(state: S, /, *values: P.args, **named: P.kwargs) -> tuple[S, O]:
-            called: tuple[S, O] = self._called(state, values, named, enable)
+        def call(state: S, /, *values: P.args, **named: P.kwargs) -> tuple[S, O_co]:
+            called: tuple[S, O_co] = self._called(state, values, named, enable)
             return called
 
         return call
@@ -123,14 +124,14 @@ class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O]]], Generic[S, P, O]
         return replace(held, done=True), outputs
 
 
-class Function(_Traced[Callable[P, O]], Generic[P, O]):
+class Function(_Traced[Callable[P, O_co]], Generic[P, O_co]):
     """Hardware without state. Each call in a module is an instance of its own."""
 
-    def __call__(self, *values: P.args, **named: P.kwargs) -> O:
+    def __call__(self, *values: P.args, **named: P.kwargs) -> O_co:
         """What it gives."""
         inputs = self.arguments(values, named)
         levels = together(*(one.levels for one in inputs.values()))
-        outputs: O = self.placed(scope().part_name(self.name), inputs, levels, None)
+        outputs: O_co = self.placed(scope().part_name(self.name), inputs, levels, None)
         return outputs
 
 
@@ -379,21 +380,23 @@ def finished(here: Scope, outputs: Mapping[str, str]) -> ir.Module:
     def name_of(value: str) -> str:
         return called[here.resolve(value)]
 
-    made = ir.Module(
+    lets = {
+        called[name]: replace(let, args=tuple(map(name_of, let.args)))
+        for name, let in here.lets.items()
+        if name in called
+    }
+    traced = ir.Module(
         here.name,
         here.inputs,
-        {port: name_of(value) for port, value in outputs.items()},
-        {
-            called[name]: replace(let, args=tuple(map(name_of, let.args)))
-            for name, let in here.lets.items()
-            if name in called
-        },
-        {key: replace(one, next=name_of(one.next)) for key, one in here.registers.items()},
-        {key: one.renamed(name_of) for key, one in here.memories.items()},
-        {key: one.renamed(name_of) for key, one in here.instances.items()},
-        {key: one.renamed(name_of) for key, one in here.folds.items()},
-        tuple(replace(one, value=name_of(one.value)) for one in here.claims),
+        outputs,
+        {},
+        here.registers,
+        here.memories,
+        here.instances,
+        here.folds,
+        tuple(here.claims),
     )
+    made = traced.revalued(lets, name_of)
     ir.check(made)
     try:
         ir.port_graph(made)

@@ -1,5 +1,6 @@
 """The golden model: the IR evaluated with exact integers."""
 
 from zhufeng.hdl.interpret._run import Failure, Run, interpret
+from zhufeng.hdl.interpret._values import Values
 
-__all__ = ["Failure", "Run", "interpret"]
+__all__ = ["Failure", "Run", "Values", "interpret"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from zhufeng.base import generator
 from zhufeng.hdl import ir
-from zhufeng.hdl.interpret._values import OPERATIONS, Given, Values, dtype
+from zhufeng.hdl.interpret._values import Values, dtype, evaluated
 
 Inputs = Callable[[str], Values]
 
@@ -165,7 +165,7 @@ class Cell:
                 return self._port(name, port, let.form)
         forms = [self.module.form(arg) for arg in let.args]
         args = [self._known[arg] for arg in let.args]
-        return OPERATIONS[let.op](Given(let, forms, args))
+        return evaluated(let, forms, args)
 
     def _port(self, name: str, port: str, form: ir.Form) -> Values:
         if name in self.inside:

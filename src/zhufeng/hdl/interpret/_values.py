@@ -254,3 +254,14 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "pack": _pack,
     "unpack": _unpack,
 }
+
+
+def evaluated(let: Let, forms: Sequence[Form], args: Sequence[Values]) -> Values:
+    """An operation of the IR.
+
+    Args:
+        let: which; not a leaf.
+        forms: of its operands.
+        args: their values, [lanes, ...].
+    """
+    return OPERATIONS[let.op](Given(let, forms, args))

@@ -1,6 +1,6 @@
 """The IR: modules of named values that are arrays of bit-vectors."""
 
-from zhufeng.hdl.ir._check import IrError, check, inner_modules, memory_values, stateful
+from zhufeng.hdl.ir._check import IrError, below, check, inner_modules, memory_values, stateful
 from zhufeng.hdl.ir._form import BIT, Form
 from zhufeng.hdl.ir._module import (
     Claim,
@@ -16,7 +16,7 @@ from zhufeng.hdl.ir._module import (
 )
 from zhufeng.hdl.ir._ops import OPS, Op, problems
 from zhufeng.hdl.ir._ports import CycleError, cone, links, operands, order, port_graph
-from zhufeng.hdl.ir._text import IrTextError, below, module_names, parse_ir, print_ir
+from zhufeng.hdl.ir._text import IrTextError, module_names, parse_ir, print_ir
 
 __all__ = [
     "BIT",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from zhufeng.hdl.ir._form import BIT, Form
+from zhufeng.hdl.ir._form import Form
 from zhufeng.hdl.ir._module import Fold, Instance, Memory, Module, ReadPort, Register, WritePort
 from zhufeng.hdl.ir._ops import problems
 
@@ -23,11 +23,10 @@ def check(module: Module) -> None:
     Raises:
         IrError: with every rule that it breaks, and where.
     """
-    found = [f"{module.name}: {problem}" for problem in _problems(module)]
-    if found:
-        raise IrError("\n".join(found))
-    for inner in inner_modules(module):
-        check(inner)
+    for one in below(module):
+        found = [f"{one.name}: {problem}" for problem in _problems(one)]
+        if found:
+            raise IrError("\n".join(found))
 
 
 def inner_modules(module: Module) -> list[Module]:
@@ -36,9 +35,23 @@ def inner_modules(module: Module) -> list[Module]:
     return list({id(part.module): part.module for part in parts}.values())
 
 
+def below(module: Module) -> list[Module]:
+    """A module and all inside it, each once, those inside first."""
+    found: dict[int, Module] = {}
+
+    def visit(one: Module) -> None:
+        if id(one) not in found:
+            for inner in inner_modules(one):
+                visit(inner)
+            found[id(one)] = one
+
+    visit(module)
+    return list(found.values())
+
+
 def stateful(module: Module) -> bool:
     """Whether a module, or one inside it, holds anything from one cycle to the next."""
-    return bool(module.registers or module.memories) or any(map(stateful, inner_modules(module)))
+    return any(one.registers or one.memories for one in below(module))
 
 
 def _problems(module: Module) -> Iterator[str]:
@@ -57,8 +70,9 @@ def _problems(module: Module) -> Iterator[str]:
     for name, fold in module.folds.items():
         yield from _prefixed(f"fold {name}", _fold(module, fold))
     for claim in module.claims:
-        if module.form(claim.value) != BIT:
-            yield f"{claim.kind} of {module.form(claim.value)} instead of u1"
+        form = module.form(claim.value)
+        if (form.width, form.signed) != (1, False):
+            yield f"{claim.kind} of {form} instead of u1"
 
 
 def _prefixed(what: str, found: Iterator[str]) -> Iterator[str]:

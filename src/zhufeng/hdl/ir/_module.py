@@ -165,3 +165,18 @@ class Module:
     def form(self, value: str) -> Form:
         """Of a value."""
         return self.lets[value].form
+
+    def revalued(self, lets: Mapping[str, Let], to: Renaming) -> Module:
+        """With other values: what referred to `x` refers to ``to(x)``."""
+        return replace(
+            self,
+            lets=lets,
+            outputs={port: to(value) for port, value in self.outputs.items()},
+            registers={
+                name: replace(one, next=to(one.next)) for name, one in self.registers.items()
+            },
+            memories={name: one.renamed(to) for name, one in self.memories.items()},
+            instances={name: one.renamed(to) for name, one in self.instances.items()},
+            folds={name: one.renamed(to) for name, one in self.folds.items()},
+            claims=tuple(replace(one, value=to(one.value)) for one in self.claims),
+        )

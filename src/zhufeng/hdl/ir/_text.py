@@ -28,7 +28,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, cast
 
-from zhufeng.hdl.ir._check import inner_modules
+from zhufeng.hdl.ir._check import below
 from zhufeng.hdl.ir._form import Form
 from zhufeng.hdl.ir._module import (
     Claim,
@@ -74,20 +74,6 @@ def _texts(module: Module) -> dict[str, str]:
         )
         for one in below(module)
     }
-
-
-def below(module: Module) -> list[Module]:
-    """A module and all inside it, each once, those inside first."""
-    found: dict[int, Module] = {}
-
-    def visit(one: Module) -> None:
-        if id(one) not in found:
-            for inner in inner_modules(one):
-                visit(inner)
-            found[id(one)] = one
-
-    visit(module)
-    return list(found.values())
 
 
 def _lines(module: Module, names: Mapping[int, str]) -> Iterator[str]:

@@ -1,0 +1,161 @@
+"""Passes: what they make of a text, and that what they make does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.hdl import designs
+from zhufeng.hdl import ir
+from zhufeng.hdl.interpret import interpret
+from zhufeng.hdl.passes import (
+    CommonSubexpressions,
+    ConstantFolding,
+    DeadCode,
+    Flattening,
+    Pass,
+    WidthNarrowing,
+    simplify,
+)
+
+HEAD = """module m {
+  input a : u4
+  input b : u4
+  input c : u1
+  input v : u4[3]
+"""
+
+
+def made(lines: str, ports: str = "abcv") -> ir.Module:
+    """A module of these lines, whose last value is its output."""
+    inputs = "".join(
+        f'  %{port} = input["{port}"] : {form}\n'
+        for port, form in (("a", "u4"), ("b", "u4"), ("c", "u1"), ("v", "u4[3]"))
+        if port in ports
+    )
+    last = lines.strip().splitlines()[-1].split()[0]
+    return ir.parse_ir(HEAD + inputs + lines + f"\n  output o = {last}\n}}")
+
+
+def values(module: ir.Module) -> list[str]:
+    """The lines of the values that are no inputs, and of the outputs."""
+    lines = [line.strip() for line in ir.print_ir(module).splitlines()]
+    return [line for line in lines if line.startswith(("%", "output")) and "= input" not in line]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("%x = const[3] : u4\n %y = const[5] : u4\n %o = add(%x, %y) : u5", "%o = const[8] : u5"),
+        ("%x = const[0] : u4\n %o = add(%a, %x) : u4", "output o = %a"),
+        ("%x = const[1] : u1\n %o = mul(%a, %x) : u5", "%o = wrap(%a) : u5"),
+        ("%x = const[15] : u4\n %o = and(%x, %a) : u4", "output o = %a"),
+        ("%x = const[15] : u4\n %o = xor(%x, %a) : u4", "%o = not(%a) : u4"),
+        ("%x = const[0] : u1\n %o = mux(%x, %a, %b) : u4", "output o = %b"),
+        ("%x = const[2] : u4\n %o = case[1, 2](%x, %a, %b, %a) : u4", "output o = %b"),
+        ("%x = wrap(%a) : s6\n %o = wrap(%x) : u3", "%o = wrap(%a) : u3"),
+        ("%x = wrap(%a) : u3\n %o = wrap(%x) : u4", "%o = wrap(%x) : u4"),
+        ("%o = eq(%a, %a) : u1", "%o = const[1] : u1"),
+        ("%x = not(%a) : u4\n %o = not(%x) : u4", "output o = %a"),
+        ("%x = const[1] : u2\n %o = take(%v, %x) : u4", "%o = reshape(%0) : u4"),
+        (
+            (
+                "%x = const[2, 1, 0] : u2[3]\n %y = spread[0](%v) : u4[3,3]\n"
+                " %o = take(%y, %x) : u4[3]"
+            ),
+            "%o = slice[0, 2, -1](%v) : u4[3]",
+        ),
+    ],
+)
+def test_constants_fold(before: str, after: str) -> None:
+    assert after in values(ConstantFolding()(made(before)))
+
+
+def test_what_is_computed_twice_is_computed_once() -> None:
+    module = made("%x = add(%a, %b) : u5\n %y = add(%b, %a) : u5\n %o = sub(%x, %y) : s6")
+    assert values(CommonSubexpressions()(module)) == [
+        "%x = add(%a, %b) : u5",
+        "%o = sub(%x, %x) : s6",
+        "output o = %o",
+    ]
+
+
+def test_what_nobody_needs_is_gone_and_ports_and_claims_stay() -> None:
+    module = made('%x = add(%a, %b) : u5\n %y = not(%c) : u1\n assert %y "y"\n %o = not(%a) : u4')
+    text = ir.print_ir(DeadCode()(module))
+    assert "%x" not in text
+    assert 'assert %y "y"' in text
+    assert "input b : u4" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("%x = add(%a, %b) : u9\n %o = lt(%x, %a) : u1", "%x = add(%a, %b) : u5"),
+        ("%x = sub(%a, %b) : s12\n %o = le(%x, %a) : u1", "%x = sub(%a, %b) : s5"),
+        ("%x = add(%a, %b) : u5\n %o = wrap(%x) : u4", "%o = add(%a, %b) : u4"),
+        (
+            "%k = const[2] : u4\n %x = shr(%a, %k) : u4\n %o = eq(%x, %b) : u1",
+            "%x = shr(%a, %k) : u2",
+        ),
+        ("%k = const[16] : u5\n %o = lt(%a, %k) : u1", "const[1] : u1"),
+    ],
+)
+def test_widths_are_those_that_are_needed(before: str, after: str) -> None:
+    found = values(WidthNarrowing()(made(before)))
+    assert any(after in line for line in found), found
+
+
+PASSES: dict[str, Callable[[ir.Module], ir.Module]] = {
+    **{
+        type(one).__name__: one
+        for one in (
+            ConstantFolding(),
+            CommonSubexpressions(),
+            DeadCode(),
+            WidthNarrowing(),
+            Flattening(),
+        )
+    },
+    "simplify": simplify,
+    "flat and simple": lambda module: simplify(Flattening()(module)),
+}
+DESIGNS = {
+    "systolic": designs.systolic(3),
+    "crc": designs.crc32(),
+    "ram": designs.ram(),
+    "elastic": designs.elastic(4),
+    "enabled": designs.enabled(),
+    "pair": designs.pair().ir,
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_pass_changes_nothing_that_is_seen(name: str, design: str) -> None:
+    before = DESIGNS[design]
+    after = PASSES[name](before)
+    assert after.inputs == before.inputs
+    assert list(after.outputs) == list(before.outputs)
+    draw = np.random.default_rng(3)
+    inputs = {
+        port: draw.integers(form.low, form.high + 1, (40, 2, *form.shape))
+        for port, form in before.inputs.items()
+    }
+    runs = [interpret(one, inputs, cycles=40) for one in (before, after)]
+    first = 12 if design == "ram" else 0
+    for port, found in runs[0].outputs.items():
+        assert np.array_equal(found[first:], runs[1].outputs[port][first:])
+
+
+def test_a_flat_module_has_no_instances() -> None:
+    for design in DESIGNS.values():
+        assert not Flattening()(design).instances
+    assert set(Flattening()(designs.systolic(3)).registers) == {"pes_a", "pes_w", "pes_p"}
+
+
+def test_a_pass_is_a_value() -> None:
+    assert ConstantFolding() == ConstantFolding(elements=4096)
+    assert isinstance(Flattening(), Pass)
