@@ -6,6 +6,7 @@ operands are cast to the width in which it is computed, so that what is written 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from zhufeng.hdl.ir import Form, Let
@@ -13,13 +14,17 @@ from zhufeng.hdl.ir import Form, Let
 
 def literal(value: int, form: Form) -> str:
     """A number of a form."""
+    if not form.width:
+        return "1'd0"
+    sign = "s" if form.signed else ""
+    if form.low < value < 0:
+        return f"-{literal(-value, form)}"
     bits = value & ((1 << form.width) - 1)
-    text = f"{bits}" if form.width <= _DECIMAL else f"{bits:x}"
-    base = "d" if form.width <= _DECIMAL else "h"
-    return f"{form.width}'{'s' if form.signed else ''}{base}{text}"
+    return f"{form.width}'{sign}d{bits}" if bits < _DECIMAL else f"{form.width}'{sign}h{bits:x}"
 
 
-_DECIMAL = 32
+_DECIMAL = 1 << 12
+_LITERAL = re.compile(r"(?P<minus>-?)\d+'s?(?P<base>[dh])(?P<digits>[0-9a-f]+)")
 
 
 def expression(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
@@ -30,6 +35,8 @@ def expression(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
         forms: of its operands.
         args: its operands' elements, as expressions of their width and sign.
     """
+    if let.op == "all" and not forms[0].width:
+        return "1'd1"
     if let.op in _INFIX:
         return f" {_INFIX[let.op]} ".join(args)
     if let.op in _PREFIX:
@@ -74,7 +81,15 @@ def _cat(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
 
 def cast(text: str, form: Form, to: Form) -> str:
     """An element in another width: its number if that is wider, its lower bits if narrower."""
-    return text if form.width == to.width else f"{to.width}'({text})"
+    if form.width == to.width:
+        return text
+    number = _LITERAL.fullmatch(text)
+    if number is None:
+        return f"{to.width}'({text})"
+    bits = int(number["digits"], 16 if number["base"] == "h" else 10)
+    value = form.wrap(-bits if number["minus"] else bits)
+    wide = Form(to.width, form.signed)
+    return literal(wide.wrap(value), wide)
 
 
 def _saturate(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
@@ -82,17 +97,13 @@ def _saturate(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
     found = cast(text, form, let.form)
     if form.low < let.form.low:
         low = max(let.form.low, form.low)
-        found = f"{text} < {_bound(low, form)} ? {literal(let.form.low, let.form)} : {found}"
+        found = f"{text} < {literal(low, form)} ? {literal(let.form.low, let.form)} : {found}"
     if form.high > let.form.high:
         found = (
-            f"{text} > {_bound(let.form.high, form)} ? {literal(let.form.high, let.form)}"
+            f"{text} > {literal(let.form.high, form)} ? {literal(let.form.high, let.form)}"
             f" : {found if '?' not in found else f'({found})'}"
         )
     return found
-
-
-def _bound(value: int, form: Form) -> str:
-    return literal(value, form)
 
 
 def _shr(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
@@ -126,19 +137,9 @@ def _bits(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
     low = let.data[0]
     assert isinstance(low, int)
     if low == 0 and let.form.width == form.width:
-        return text
+        return f"$unsigned({text})" if form.signed else text
     high = low + let.form.width - 1
     return f"{text}[{high}]" if high == low else f"{text}[{high}:{low}]"
-
-
-def _leading(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
-    form, text = forms[0], args[0]
-    found = literal(form.width, let.form)
-    for bit in range(form.width):
-        count = literal(form.width - 1 - bit, let.form)
-        place = f"{text}[{bit}]" if form.width > 1 else text
-        found = f"{place} ? {count} : {found}"
-    return found
 
 
 _OTHERS: dict[str, Callable[[Let, Sequence[Form], Sequence[str]], str]] = {
@@ -152,5 +153,4 @@ _OTHERS: dict[str, Callable[[Let, Sequence[Form], Sequence[str]], str]] = {
     "case": _case,
     "cat": _cat,
     "bits": _bits,
-    "leading": _leading,
 }

@@ -1,0 +1,120 @@
+"""A module being printed: what its parts need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from zhufeng.hdl import ir
+from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
+from zhufeng.hdl.verilog._pieces import INDENT, indexed, loops, variable
+from zhufeng.hdl.verilog._values import LEAVES, Values
+
+_ON = "1'b1"
+
+
+class Body:
+    """A module, its names and its values."""
+
+    def __init__(
+        self,
+        module: ir.Module,
+        module_names: Mapping[int, str],
+        enabled: frozenset[str],
+        declared: set[str],
+    ) -> None:
+        self.module = module
+        self.module_names = module_names
+        self.enabled = enabled
+        self.has_enable = module_names[id(module)] in enabled
+        self.names = Names(module)
+        self.values = Values(module, self.names, declared)
+        self._blocks = 0
+
+    def block(self, name: str) -> str:
+        """The label of the loops around something; each call gives another."""
+        self._blocks += 1
+        return self.names.of(f"block {self._blocks}", f"g_{legal(name)}")
+
+    def clock_pins(self, inner: ir.Module, enable: str) -> list[str]:
+        """What a module inside this one has beside its ports."""
+        pins = [f".{CLOCK}({CLOCK})", f".{RESET}({RESET})"] if has_state(inner) else []
+        if self.module_names[id(inner)] in self.enabled:
+            pins.append(f".{ENABLE}({enable or _ON})")
+        return pins
+
+    def port_value(self, part: str, port: str) -> str | None:
+        """The value that stands for an output of an instance or a fold, if anybody uses it."""
+        found = [n for n, let in self.module.lets.items() if let.data == (part, port)]
+        return found[0] if found else None
+
+    # Declarations.
+
+    def leaves(self) -> Iterator[str]:
+        """What is given from elsewhere: registers, ports of instances, what is read."""
+        done = set()
+        for name, let in self.module.lets.items():
+            called = self.values.name(name) if let.op in LEAVES - {"input"} else ""
+            if called and let.form.width and called not in done:
+                done.add(called)
+                yield f"{variable('logic', let.form, called)};{_at(let)}"
+
+    def declarations(self) -> Iterator[str]:
+        """The values that have a name, each after those of which it is made."""
+        for name in ir.order(self.module):
+            if name in self.values.declared and self.module.form(name).width:
+                yield from self._declared(name)
+
+    def _declared(self, name: str) -> Iterator[str]:
+        let, target = self.module.lets[name], self.values.name(name)
+        whole = self.values.definition(name, ())
+        if whole is not None:
+            yield f"{variable('wire', let.form, target)} = {whole};{_at(let)}"
+            return
+        yield f"{variable('logic', let.form, target)};{_at(let)}"
+        if let.op == "leading":
+            yield from loops(
+                let.form.shape,
+                lambda index: self._leading(let, indexed(target, index), index),
+                self.block(target),
+            )
+            return
+        depth = next(
+            axes
+            for axes in range(1, len(let.form.shape) + 1)
+            if self.values.definition(name, ["0"] * axes) is not None
+        )
+
+        def assigned(index: Sequence[str]) -> list[str]:
+            return [f"assign {indexed(target, index)} = {self.values.definition(name, index)};"]
+
+        yield from loops(let.form.shape[:depth], assigned, self.block(target))
+
+    def _leading(self, let: ir.Let, target: str, index: Sequence[str]) -> list[str]:
+        """The highest bit that is set is the last one to be seen."""
+        source, width = let.args[0], self.module.form(let.args[0]).width
+        bits = self.values.path(source, index) if width else ""
+        bit = f"{bits}[bit_]" if width > 1 else bits
+        size = let.form.width
+        return [
+            "always_comb begin",
+            f"{INDENT}{target} = {size}'({width});",
+            *(
+                [
+                    f"{INDENT}for (int bit_ = 0; bit_ < {width}; bit_++) begin",
+                    f"{INDENT * 2}if ({bit}) {target} = {size}'({width - 1} - bit_);",
+                    f"{INDENT}end",
+                ]
+                if width
+                else []
+            ),
+            "end",
+        ]
+
+
+def _at(let: ir.Let) -> str:
+    return f"  // {let.where}" if let.where else ""
+
+
+def has_state(module: ir.Module) -> bool:
+    """Whether a module or one inside it needs a clock: for state, or for what is claimed."""
+    return any(one.registers or one.memories or one.claims for one in ir.below(module))
