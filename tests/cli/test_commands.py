@@ -176,7 +176,7 @@ def test_torch_is_never_imported_for_help(arguments: list[str]) -> None:
 
 def test_help_lists_every_command_and_each_has_help(zhufeng: Call) -> None:
     listed = zhufeng("--help").out
-    for command in ("demo", "run", "status", "report", "corpus", "doctor"):
+    for command in ("demo", "run", "status", "report", "corpus", "hdl", "doctor"):
         assert f" {command} " in listed
         assert zhufeng(command, "--help").code == 0
     assert zhufeng().code == 0

@@ -72,7 +72,7 @@ def disk_full(_: Path, patch: Patch) -> None:
 
 @case(
     "there is no module nowhere",
-    "package.module:function, or a path of a config.json or of its folder",
+    "package.module:function, file.py:function, or a path of a config.json or of its folder",
     "nowhere:make",
     "check the name; a module is looked for where Python looks, PYTHONPATH among it",
 )

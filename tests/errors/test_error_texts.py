@@ -23,6 +23,14 @@ from tests.errors import (
     corpus_show,
     corpus_speech,
     hdl,
+    hdl_command,
+    hdl_graph,
+    hdl_memories,
+    hdl_modules,
+    hdl_oracle,
+    hdl_signals,
+    hdl_streams,
+    hdl_types,
     models,
     records,
     route,
@@ -34,10 +42,12 @@ from zhufeng.base import InputError
 
 ROOMS = (
     *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
-    *(hdl, models, records, route, training, workload),
+    *(hdl, hdl_command, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
+    *(hdl_oracle, hdl_streams, hdl_types),
+    *(models, records, route, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent
-BUILDERS = {"GradientError", "InputError", "MissingExtraError", "unknown_key"}
+BUILDERS = {"GradientError", "HdlError", "InputError", "MissingExtraError", "unknown_key", "wrong"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -72,7 +72,7 @@ def no_model_type(tmp: Path, _: Patch) -> None:
 
 @case(
     "nowhere:make cannot be found",
-    "a function package.module:function, or one of a Python file",
+    "package.module:name, or a name in a Python file",
     "ModuleNotFoundError: No module named 'nowhere'",
     CALL,
 )

@@ -82,6 +82,10 @@ def test_the_demo_uses_every_stage_that_is_built() -> None:
     assert set(read_recipe(demo_recipe()).sections) == built_in
 
 
+def test_stages_follow_what_they_need_and_else_the_route() -> None:
+    assert list(read_recipe(demo_recipe()).sections) == ["corpus", "train", "trace", "hdl"]
+
+
 def test_a_hint_is_given_for_every_misspelling(tmp_path: Path) -> None:
     for table, hint in (
         ({"name": "x", "sead": 1}, "write 'seed'"),

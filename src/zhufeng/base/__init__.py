@@ -17,6 +17,7 @@ from zhufeng.base._artifacts import (
     standing,
 )
 from zhufeng.base._cache import cache_folder, cache_root
+from zhufeng.base._code import call_named, code_of, load_named
 from zhufeng.base._errors import InputError, MissingExtraError, needs_extra
 from zhufeng.base._files import (
     UNFINISHED,
@@ -70,7 +71,9 @@ __all__ = [
     "brief",
     "cache_folder",
     "cache_root",
+    "call_named",
     "canonical_json",
+    "code_of",
     "damage",
     "derive_seed",
     "differences",
@@ -86,6 +89,7 @@ __all__ = [
     "is_url",
     "is_utf8",
     "lazy_names",
+    "load_named",
     "loads_json",
     "make",
     "nearest",

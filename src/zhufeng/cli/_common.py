@@ -10,11 +10,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from zhufeng.route import Run, StageResult, unbuilt_steps
+if TYPE_CHECKING:
+    from zhufeng.route import Run, StageResult
 
 # Exit code of a command that has found something amiss.
 FINDING = 1
@@ -89,6 +90,8 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def finish_run(run: Run, results: Sequence[StageResult], talk: Talk) -> None:
     """Say what a walk did."""
     if talk.json:
+        from zhufeng.route import unbuilt_steps  # noqa: PLC0415 (many commands walk nothing)
+
         emit_json(
             {
                 "run": str(run.folder),

@@ -84,6 +84,12 @@ def build_app() -> App:
         help="Captured steps, looked at together.",
     )
     app.command(
+        "zhufeng.cli.hdl:app",
+        name="hdl",
+        group=rooms,
+        help="Hardware that is described in Python.",
+    )
+    app.command(
         "zhufeng.cli.doctor:doctor",
         name="doctor",
         group="This installation",

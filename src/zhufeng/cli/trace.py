@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import util
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from zhufeng.base import InputError, shown
+from zhufeng.base import code_of
 from zhufeng.cli._common import Talk, Whole, finish_run
 from zhufeng.route import add_to_run
 
 _NO_TALK = Talk()
 _CONFIG = "config.json"
+_EXPECTED = "package.module:function, file.py:function, or a path of a config.json or of its folder"
 
 
 def trace(
@@ -38,9 +38,9 @@ def trace(
     Parameters
     ----------
     model
-        A Hugging Face model's folder or config.json, a decoder's, or package.module:function
-        (which returns a torch.nn.Module, or a module and its batch). The run's own trained model
-        without.
+        A Hugging Face model's folder or config.json, a decoder's, or package.module:function or
+        file.py:function (which returns a torch.nn.Module, or a module and its batch). The run's
+        own trained model without.
     output
         The run's folder; made if it is not there.
     batch
@@ -83,21 +83,5 @@ def _model(model: str) -> dict[str, Any]:
         return {"model": str(path / _CONFIG), **({"weights": weights} if weights else {})}
     if path.exists() or path.suffix == ".json" or ":" not in model:
         return {"model": model}
-    return {"function": model, "code": _code(model)}
-
-
-def _code(function: str) -> str | None:
-    """The file of the function's module: its content counts, not its name."""
-    module = function.rpartition(":")[0]
-    try:
-        spec = util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None:
-        raise InputError(
-            f"there is no module {shown(module)}",
-            expected="package.module:function, or a path of a config.json or of its folder",
-            came=shown(function),
-            do="check the name; a module is looked for where Python looks, PYTHONPATH among it",
-        )
-    return spec.origin if spec.origin.endswith(".py") else None
+    code = code_of(model, expected=_EXPECTED)
+    return {"function": model, "code": None if code is None else str(code)}

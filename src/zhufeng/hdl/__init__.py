@@ -1,5 +1,6 @@
 """Hardware as pure array functions: one source for golden model, simulator and Verilog."""
 
+from zhufeng.hdl._choices import mux, switch
 from zhufeng.hdl._functions import (
     all_bits,
     any_bit,
@@ -14,7 +15,6 @@ from zhufeng.hdl._functions import (
     cover,
     join,
     leading_zeros,
-    mux,
     pack,
     parity,
     put,
@@ -23,7 +23,6 @@ from zhufeng.hdl._functions import (
     shift_in,
     shift_left,
     stack,
-    switch,
     transpose,
     unpack,
     wrap,

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace as with_
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast, overload
 
-from zhufeng.hdl._scope import scope, together, wrong
+from zhufeng.hdl._choices import alike, need_bool, shape_of, side_by_side
+from zhufeng.hdl._scope import scope, together, told, where, wrong
 from zhufeng.hdl._signal import (
+    Operand,
     Signal,
-    common,
     constant,
     fitted,
+    index_of,
     local,
     made,
-    need_index,
+    need_one,
+    need_signal,
+    need_wide,
     physical,
+    place_of,
     rearranged,
     spread,
     spread_array,
 )
-from zhufeng.hdl._struct import AnyType, assembled, flatten, leaves_of
-from zhufeng.hdl._types import Bits, Bool, Type, UInt
+from zhufeng.hdl._struct import AnyType, assembled, flatten, leaves_of, need_type
+from zhufeng.hdl._types import (
+    Bits,
+    Bool,
+    Kind,
+    Numbers,
+    Type,
+    UInt,
+    axes_of,
+    need_plain,
+    numbers_of,
+    whole,
+)
 from zhufeng.hdl.ir import Claim
 
 if TYPE_CHECKING:
@@ -32,189 +45,102 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def const(kind: Type, data: int | Sequence[Any]) -> Signal:
+def const(kind: Type, data: Numbers) -> Signal:
     """A constant.
 
     Args:
         kind: its type.
-        data: a number for all elements, or nested lists (or a NumPy array) of its shape.
+        data: a number for all elements; or nested lists, or a NumPy array, of its shape; or a
+            list of all elements in row-major order.
     """
-    numbers = [data] if isinstance(data, int) else _flat(data)
-    if len(numbers) not in (1, kind.form.size) or not all(map(kind.form.has, numbers)):
-        raise wrong(
-            f"a constant of {kind}",
-            expected=f"{kind.form.size} numbers from {kind.low} to {kind.high}",
-            came=f"{len(numbers)} from {min(numbers, default=0)} to {max(numbers, default=0)}",
-            do="give numbers that fit, or another type",
-        )
-    return constant(kind, *numbers)
-
-
-def _flat(data: Any) -> list[int]:
-    if hasattr(data, "__len__"):
-        return [number for part in data for number in _flat(part)]
-    return [int(data)]
-
-
-# Choices.
-
-
-def mux(condition: Signal, yes: T, no: T) -> T:
-    """`yes` where the condition is true, else `no`: signals, numbers or structs of one type."""
-    _need_bool(condition, "the condition of mux")
-    yeses, make = flatten(yes)
-    nos, _ = flatten(no)
-    if len(yeses) != len(nos) or (type(yes) is not type(no) and not _plain(yes, no)):
-        raise _unlike("mux", yes, no)
-    chosen: T = make([_mux(condition, *pair) for pair in zip(yeses, nos, strict=True)])
-    return chosen
-
-
-def _plain(*values: object) -> bool:
-    return all(isinstance(value, Signal | int) for value in values)
-
-
-def _unlike(what: str, *values: object) -> Exception:
-    told = [str(one.type) if isinstance(one, Signal) else type(one).__name__ for one in values]
-    return wrong(
-        f"the choices of {what}",
-        expected="values of one type",
-        came=" and ".join(told),
-        do="convert one of them: wrap, saturate, as_uint, as_sint, as_bits",
-    )
-
-
-def _mux(condition: Signal, yes: Any, no: Any) -> Signal:
-    yes, no = _alike("mux", [yes, no])
-    shape = common(yes, no)
-    if condition.shape and shape and condition.shape != shape:
-        raise wrong(
-            "the condition of mux",
-            expected=f"Bool, or an array of them of shape {list(shape)}",
-            came=str(condition.type),
-            do="reduce or index it",
-        )
-    kind = yes.type.element.array(*(shape or condition.shape))
-    return made("mux", kind, condition, yes, no)
-
-
-def _alike(what: str, values: Sequence[Any]) -> list[Signal]:
-    """Signals of one type of elements; numbers take the signals'."""
-    signals = [one for one in values if isinstance(one, Signal)]
-    if not signals:
-        raise wrong(
-            f"the choices of {what}",
-            expected="at least one signal, whose type the numbers take",
-            came=", ".join(map(str, values)),
-            do="make one of them a constant: const(UInt(8), 3)",
-        )
-    element = signals[0].type.element
-    if any(one.type.element != element for one in signals):
-        raise _unlike(what, *values)
-    return [
-        one if isinstance(one, Signal) else fitted(one, element, f"a choice of {what}")
-        for one in values
-    ]
-
-
-def switch(selector: Signal, cases: Mapping[int, T], default: T) -> T:
-    """The value among `cases` whose key the selector is, else `default`.
-
-    Args:
-        selector: a number or bits, of no shape.
-        cases: by number.
-        default: for every other number.
-    """
-    for key in cases:
-        fitted(key, selector.type, "a key of switch")
-    choices = [flatten(one) for one in (*cases.values(), default)]
-    if len({len(leaves) for leaves, _ in choices}) != 1:
-        raise _unlike("switch", *cases.values(), default)
-    chosen = []
-    for leaves in zip(*(leaves for leaves, _ in choices), strict=True):
-        signals = _alike("switch", leaves)
-        shape = next((one.shape for one in signals if one.shape), ())
-        kind = signals[0].type.element.array(*shape)
-        keys = [int(key) for key in cases]
-        chosen.append(made("case", kind, selector, *signals, data=keys))
-    found: T = choices[-1][1](chosen)
-    return found
-
-
-def _need_bool(value: object, what: str) -> None:
-    if not isinstance(value, Signal) or value.type.kind != "Bool":
-        came = str(value.type) if isinstance(value, Signal) else type(value).__name__
-        raise wrong(what, expected="Bool", came=came, do="compare: x != 0")
+    need_plain(kind, "a constant")
+    return constant(kind, *numbers_of(kind, data, f"a constant of {kind}"))
 
 
 # Widths and kinds.
 
 
-def wrap(value: Signal, to: int | Type) -> Signal:
+def wrap(value: Signal, to: SupportsIndex | Type) -> Signal:
     """The lower bits, or the number of a type that has them; a wider one keeps the number.
 
     Args:
         value: of any type.
         to: a width, the kind staying the same, or a type of elements.
     """
-    return made("wrap", _narrowed(value, to), value)
+    return made("wrap", _narrowed("wrap", value, to), value)
 
 
-def saturate(value: Signal, to: int | Type) -> Signal:
+def saturate(value: Signal, to: SupportsIndex | Type) -> Signal:
     """The nearest number of `to` bits, or of type `to`."""
-    kind = _narrowed(value, to)
+    kind = _narrowed("saturate", value, to)
     if not (value.type.numeric and kind.numeric):
         raise wrong(
             f"saturate({value.type}, {to})",
             expected="numbers: UInt or SInt",
-            came=str(value.type),
+            came=str(value.type if kind.numeric else kind),
             do="write as_uint(x) or as_sint(x) first, or wrap",
         )
     return made("saturate", kind, value)
 
 
-def _narrowed(value: Signal, to: int | Type) -> Type:
+def _narrowed(what: str, value: Signal, to: SupportsIndex | Type) -> Type:
+    need_signal(value, what)
     if isinstance(to, Type):
+        if to.shape not in {(), value.shape}:
+            raise wrong(
+                f"{what}({value.type}, {to})",
+                expected=f"the type of an element, such as {to.element}",
+                came=str(to),
+                do="leave its shape out",
+            )
         return to.element.array(*value.shape)
     if value.type.kind == "Bool":
         raise wrong(
             f"Bool to {to} bits",
             expected="a type, such as UInt(1)",
             came=str(to),
-            do=f"write wrap(x, UInt({to}))",
+            do=f"write {what}(x, UInt({to}))" if what == "wrap" else "write mux(x, a, b)",
         )
-    return with_(value.type, width=to)
+    return Type(value.type.kind, cast("int", to), value.shape)
 
 
 def as_uint(value: Signal) -> Signal:
     """The same bits as a number from 0."""
-    return made("wrap", UInt(value.width).array(*value.shape), value)
+    return _same_bits("as_uint", "UInt", value)
 
 
 def as_sint(value: Signal) -> Signal:
     """The same bits as a number in two's complement."""
-    return made("wrap", Type("SInt", value.width, value.shape), value)
+    return _same_bits("as_sint", "SInt", value)
 
 
 def as_bits(value: Signal) -> Signal:
     """The same bits as no number."""
-    return made("wrap", Bits(value.width).array(*value.shape), value)
+    return _same_bits("as_bits", "Bits", value)
 
 
 def as_bool(value: Signal) -> Signal:
     """A single bit as a condition."""
+    need_signal(value, "as_bool")
     if value.width != 1:
         raise wrong(
             f"as_bool({value.type})", expected="one bit", came=str(value.type), do="write x != 0"
         )
-    return made("wrap", Bool.array(*value.shape), value)
+    return _same_bits("as_bool", "Bool", value)
 
 
-def shift_left(value: Signal, amount: Signal, width: int) -> Signal:
+def _same_bits(what: str, kind: Kind, value: Signal) -> Signal:
+    need_signal(value, what)
+    return made("wrap", Type(kind, value.width, value.shape), value)
+
+
+def shift_left(value: Signal, amount: Operand, width: SupportsIndex) -> Signal:
     """Times 2^amount, of which the lower `width` bits are kept."""
-    need_index(amount, f"shift_left({value.type}, {amount.type})")
-    kind = with_(value.type, width=width, shape=common(value, amount))
-    return made("shl", kind, value, amount)
+    need_signal(value, "shift_left")
+    need_wide(value, "shift_left")
+    by = index_of(amount, f"shift_left({value.type}, {told(amount)})")
+    kind = Type(value.type.kind, cast("int", width), shape_of(value, by))
+    return made("shl", kind, value, by)
 
 
 # Bits.
@@ -224,30 +150,35 @@ def cat(*parts: Signal) -> Signal:
     """Bits side by side, the first part on top."""
     if not parts:
         raise wrong("cat()", expected="at least one part", came="none", do="give some")
-    shape: tuple[int, ...] = ()
-    for left, right in pairwise(parts):
-        shape = shape or common(left, right)
-    kind = Bits(sum(part.width for part in parts)).array(*(shape or parts[0].shape))
+    for part in parts:
+        need_signal(part, "a part of cat")
+    kind = Bits(sum(part.width for part in parts)).array(*shape_of(*parts))
     return made("cat", kind, *parts)
 
 
 def all_bits(value: Signal) -> Signal:
     """Whether all bits are 1, of each element."""
-    return made("all", Bool.array(*value.shape), value)
+    return _of_bits("all", "all_bits", value)
 
 
 def any_bit(value: Signal) -> Signal:
     """Whether some bit is 1, of each element."""
-    return made("any", Bool.array(*value.shape), value)
+    return _of_bits("any", "any_bit", value)
 
 
 def parity(value: Signal) -> Signal:
     """Whether the number of ones is odd, of each element."""
-    return made("parity", Bool.array(*value.shape), value)
+    return _of_bits("parity", "parity", value)
+
+
+def _of_bits(op: str, what: str, value: Signal) -> Signal:
+    need_signal(value, what)
+    return made(op, Bool.array(*value.shape), value)
 
 
 def leading_zeros(value: Signal) -> Signal:
     """How many zeros stand above the highest one; the width where there is none."""
+    need_signal(value, "leading_zeros")
     kind = UInt(value.width.bit_length())
     return made("leading", kind.array(*value.shape), value)
 
@@ -255,7 +186,9 @@ def leading_zeros(value: Signal) -> Signal:
 def pack(value: Any) -> Signal:
     """All bits of an array or a struct: of arrays element 0, of structs the last field lowest."""
     leaves, _ = flatten(value)
-    return cat(*map(_flat_bits, leaves))
+    for leaf in leaves:
+        need_signal(leaf, "what is packed")
+    return cat(*map(_flat_bits, leaves)) if leaves else constant(Bits(0), 0)
 
 
 def _flat_bits(signal: Signal) -> Signal:
@@ -268,11 +201,13 @@ def _flat_bits(signal: Signal) -> Signal:
 
 def unpack(kind: AnyType, bits: Signal) -> Any:
     """What `pack` has packed of a value of that type."""
+    need_type(kind, "unpack")
+    need_signal(bits, "unpack")
     leaves = list(leaves_of(kind, "").values())
     width = sum(leaf.width * leaf.form.size for leaf in leaves)
     if bits.shape or bits.width != width:
         raise wrong(
-            f"unpack({kind}, {bits.type})",
+            f"unpack({getattr(kind, '__name__', kind)}, {bits.type})",
             expected=f"Bits({width})",
             came=str(bits.type),
             do="give as many bits as the type has",
@@ -297,51 +232,64 @@ def _unflat(kind: Type, bits: Signal) -> Signal:
 # Arrays.
 
 
-def stack(*values: T) -> T:
+@overload
+def stack(*values: Operand) -> Signal: ...
+
+
+@overload
+def stack(*values: T) -> T: ...
+
+
+def stack(*values: Any) -> Any:
     """An array of values of one type, along a new first axis."""
-    leaves = [flatten(one) for one in values]
-    stacked = [_stack(parts) for parts in zip(*(found for found, _ in leaves), strict=True)]
-    result: T = leaves[0][1](stacked)
-    return result
+    if not values:
+        raise wrong("stack()", expected="at least one value", came="none", do="give some")
+    places, make = side_by_side("what is stacked", values)
+    return make([_stack(leaves) for leaves in places])
 
 
 def _stack(values: Sequence[Any]) -> Signal:
-    signals = _alike("stack", values)
-    shape = signals[0].shape
-    raised = [reshape(one, (1, *shape)) for one in signals]
-    return join(*raised)
+    shape = next((one.shape for one in values if isinstance(one, Signal)), ())
+    kind = alike("what is stacked", values)[0].type.element.array(*shape)
+    parts = [fitted(one, kind, "what is stacked") for one in values]
+    return join(*(reshape(one, (1, *shape)) for one in parts))
 
 
 def join(*arrays: Signal, axis: int = 0) -> Signal:
     """Arrays one after another along an axis."""
     here = scope()
-    own = [local(one) for one in _alike("join", arrays)]
+    for one in arrays:
+        need_signal(one, "what is joined")
+    own = [local(one) for one in alike("what is joined", arrays)]
     levels = together(*(one.levels for one in own))
     shapes = [one.shape for one in own]
-    rest = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
-    if len(rest) != 1 or not all(axis < len(shape) for shape in shapes):
+    place = axis + len(shapes[0]) if axis < 0 else axis
+    rest = {shape[:place] + shape[place + 1 :] for shape in shapes}
+    if len(rest) != 1 or not all(0 <= place < len(shape) for shape in shapes):
         raise wrong(
             "join",
             expected=f"arrays that differ along axis {axis} only",
-            came=" and ".join(str(list(shape)) for shape in shapes),
-            do="reshape or index them",
+            came=" and ".join(str(one.type) for one in own),
+            do="reshape or index them; stack(...) makes an array of single elements",
         )
-    length = sum(shape[axis] for shape in shapes)
-    shape = (*shapes[0][:axis], length, *shapes[0][axis + 1 :])
+    length = sum(shape[place] for shape in shapes)
+    shape = (*shapes[0][:place], length, *shapes[0][place + 1 :])
     kind = own[0].type.element.array(*shape)
     args = [spread_array(one, levels) for one in own]
-    value = here.add("join", physical(kind, levels), args, (len(levels) + axis,))
+    value = here.add("join", physical(kind, levels), args, (len(levels) + place,))
     return Signal(here, value, kind, levels)
 
 
 def reshape(value: Signal, shape: Sequence[int]) -> Signal:
     """The same elements in the same row-major order."""
-    kind = value.type.element.array(*shape)
+    need_signal(value, "reshape")
+    given = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    kind = value.type.element.array(*axes_of(given, f"reshape of {value.type}"))
     if kind.form.size != value.type.form.size:
         raise wrong(
-            f"{value.type} in the shape {list(shape)}",
+            f"{value.type} in the shape {list(kind.shape)}",
             expected=f"{value.type.form.size} elements",
-            came=str(math.prod(shape)),
+            came=str(kind.form.size),
             do="give a shape of as many",
         )
     return value if kind == value.type else rearranged("reshape", kind, value)
@@ -349,20 +297,24 @@ def reshape(value: Signal, shape: Sequence[int]) -> Signal:
 
 def transpose(value: Signal, *axes: int) -> Signal:
     """The axes in another order; reversed without one."""
-    order = axes or tuple(reversed(range(len(value.shape))))
-    if sorted(order) != list(range(len(value.shape))):
+    need_signal(value, "transpose")
+    count = len(value.shape)
+    order = axes or tuple(reversed(range(count)))
+    known = [whole(axis) for axis in order]
+    places = [axis + count if axis < 0 else axis for axis in known if axis is not None]
+    if sorted(places) != list(range(count)):
         raise wrong(
             f"{value.type} transposed",
-            expected=f"the axes 0 to {len(value.shape) - 1}, each once",
-            came=str(order),
-            do="name every axis",
+            expected=f"the axes 0 to {count - 1}, each once",
+            came=", ".join(map(str, order)),
+            do="name every axis: transpose(x, 1, 0)",
         )
     outer = len(local(value).levels)
-    kind = value.type.element.array(*(value.shape[axis] for axis in order))
-    return rearranged("transpose", kind, value, (*range(outer), *(outer + a for a in order)))
+    kind = value.type.element.array(*(value.shape[axis] for axis in places))
+    return rearranged("transpose", kind, value, (*range(outer), *(outer + a for a in places)))
 
 
-def shift_in(new: Signal, array: Signal, axis: int = 0) -> Signal:
+def shift_in(new: Operand, array: Signal, axis: int = 0) -> Signal:
     """The array moved by one: `new` becomes element 0, the last one is left out.
 
     Args:
@@ -370,9 +322,15 @@ def shift_in(new: Signal, array: Signal, axis: int = 0) -> Signal:
         array: what neighbours hand on.
         axis: along which it moves.
     """
+    need_signal(array, "the array of shift_in")
     shape = array.shape
     if not -len(shape) <= axis < len(shape):
-        raise wrong("shift_in", expected="an axis of the array", came=str(axis), do="name one")
+        raise wrong(
+            f"shift_in into {array.type}",
+            expected="an array with that axis",
+            came=f"axis {axis}",
+            do="write shift_in(new, array, axis)",
+        )
     axis %= len(shape)
     entering = fitted(
         new, array.type.element.array(*shape[:axis], *shape[axis + 1 :]), "what is shifted in"
@@ -384,12 +342,20 @@ def shift_in(new: Signal, array: Signal, axis: int = 0) -> Signal:
     return join(first, kept, axis=axis)
 
 
-def put(array: Signal, index: Signal, value: Signal | int) -> Signal:
+def put(array: Signal, index: Operand, value: Operand) -> Signal:
     """The array with one element along the first axis replaced; as it was out of range."""
-    need_index(index, f"put({array.type}, {index.type})")
+    need_signal(array, "put")
+    what = f"put({array.type}, {told(index)}, ...)"
+    if not array.shape:
+        raise wrong(
+            what, expected="an array", came=str(array.type), do="of bits, take cat of the parts"
+        )
+    place = index if isinstance(index, Signal) else place_of(array, 0, index)
+    at = index_of(place, what)
+    need_one(at, what)
     entering = fitted(value, array.type.element.array(*array.shape[1:]), "what is put")
     here = scope()
-    own, at, new = local(array), local(index), entering
+    own, at, new = local(array), local(at), entering
     levels = together(own.levels, at.levels, new.levels)
     args = (spread_array(own, levels), spread(at, levels, ()), spread_array(new, levels))
     made_ = here.add("put", physical(own.type, levels), args)
@@ -415,8 +381,8 @@ def cover(condition: Signal, text: str) -> None:
 
 
 def _claim(kind: Literal["assert", "assume", "cover"], condition: Signal, text: str) -> None:
-    _need_bool(condition, f"{kind} '{text}'")
+    need_bool(condition, f"{kind} '{text}'")
     own = local(condition)
     levels = together(own.levels, scope().levels)
     value = spread_array(own, levels)
-    scope().claims.append(Claim(kind, value, text))
+    scope().claims.append(Claim(kind, value, str(text), where()))

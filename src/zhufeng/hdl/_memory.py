@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from zhufeng.hdl import ir
-from zhufeng.hdl._scope import Levels, Scope, scope, together, where, wrong
-from zhufeng.hdl._signal import Signal, fitted, local, need_index, physical, spread
+from zhufeng.hdl._refusals import OF_MEMORIES, refuse
+from zhufeng.hdl._scope import Levels, Scope, scope, together, told, where, wrong
+from zhufeng.hdl._signal import (
+    Operand,
+    Signal,
+    fitted,
+    index_of,
+    local,
+    need_one,
+    physical,
+    spread,
+)
 from zhufeng.hdl._struct import Mem
 from zhufeng.hdl._types import Bits, Bool
 
@@ -16,6 +27,7 @@ from zhufeng.hdl._types import Bits, Bool
 class Memory:
     """A memory at some point of a cycle: each read and write takes the next port."""
 
+    told_: ClassVar[str] = "a memory"
     scope: Scope
     name: str
     declared: Mem
@@ -24,11 +36,11 @@ class Memory:
     reads: tuple[ir.ReadPort, ...] = ()
     writes: tuple[ir.WritePort, ...] = ()
 
-    def read(self, address: Signal, enable: Signal | None = None) -> tuple[Self, Signal]:
+    def read(self, address: Operand, enable: Operand | None = None) -> tuple[Self, Signal]:
         """Read on the next read port.
 
         Args:
-            address: UInt; out of range it reads 0.
+            address: UInt or a number; out of range it reads 0.
             enable: of a synchronous port: while it is 0, the port holds what it has read.
 
         Returns:
@@ -36,7 +48,7 @@ class Memory:
             what is at the address, of a synchronous one what was in the last cycle.
         """
         self._ready("read", len(self.reads), len(self.declared.reads))
-        need_index(address, f"the address of {self.name}")
+        at = self._address(address)
         sync = self.declared.reads[len(self.reads)] == "sync"
         if enable is not None and not sync:
             raise wrong(
@@ -45,7 +57,7 @@ class Memory:
                 came="an enable",
                 do="leave it out, or declare the port 'sync'",
             )
-        port = ir.ReadPort(self._each(address), self._bit(enable), sync, self.declared.transparent)
+        port = ir.ReadPort(at, self._bit(enable), sync, self.declared.transparent)
         kind = self.declared.kind
         data = (self.name, len(self.reads))
         value = self.scope.add("read", physical(kind, self.levels), (), data)
@@ -56,28 +68,30 @@ class Memory:
 
     def write(
         self,
-        address: Signal,
-        data: Signal | int,
-        enable: Signal | None = None,
-        mask: Signal | None = None,
+        address: Operand,
+        data: Operand,
+        enable: Operand | None = None,
+        mask: Operand | None = None,
     ) -> Self:
         """Write on the next write port.
 
         Args:
-            address: UInt; out of range nothing is written.
+            address: UInt or a number; out of range nothing is written.
             data: an element.
             enable: nothing is written while it is 0.
             mask: Bits, one for each `byte_enable` bits, the lowest for the lowest.
         """
         self._ready("write", len(self.writes), self.declared.writes)
-        need_index(address, f"the address of {self.name}")
+        at = self._address(address)
         group = self.declared.byte_enable
         if (mask is None) != (group is None):
             raise wrong(
                 f"a write of {self.name}",
                 expected="a mask" if group else "no mask: it has no byte_enable",
-                came="none" if mask is None else str(mask.type),
-                do="give it a mask" if group else "declare mem(..., byte_enable=8)",
+                came="none" if mask is None else told(mask),
+                do="write m.write(address, data, mask=x)"
+                if group
+                else "leave it out, or declare mem(..., byte_enable=8)",
             )
         what = f"what is written to {self.name}"
         masked = None
@@ -85,7 +99,7 @@ class Memory:
             kind = Bits(self.declared.kind.width // group)
             masked = self._each(fitted(mask, kind, f"the mask of {self.name}"))
         port = ir.WritePort(
-            self._each(address),
+            at,
             self._each(fitted(data, self.declared.kind, what)),
             self._bit(enable),
             masked,
@@ -98,7 +112,9 @@ class Memory:
                 f"a {what} of {self.name}",
                 expected=f"a memory of {scope().name}",
                 came=f"one of {self.scope.name}",
-                do="reach a memory from the module whose state has it",
+                do="read before fold and write after it: a link holds no state"
+                if self.scope in scope().around()
+                else "reach a memory from the module whose state has it",
             )
         if self.shape:
             raise wrong(
@@ -114,8 +130,34 @@ class Memory:
                 came="another",
                 do=f"declare one port more, or choose the address of one {what} with mux",
             )
+        # A memory is a chain of ports: a second use of an older link would be lost.
+        port = (self.name, what, used)
+        if port in self.scope.ports:
+            raise wrong(
+                f"a {what} of {self.name}",
+                expected=f"{self.name} as the last read or write returned it",
+                came="as it was before that",
+                do=f"write {self.name}, x = {self.name}.read(...) or {self.name} = "
+                f"{self.name}.write(...), and go on with that",
+            )
+        self.scope.ports.add(port)
 
-    def _bit(self, enable: Signal | None) -> str | None:
+    def _address(self, address: Operand) -> str:
+        what = f"the address of {self.name}"
+        at = index_of(address, what)
+        need_one(at, what)
+        if not isinstance(address, Signal) and (known := operator.index(address)) >= (
+            depth := self.declared.depth
+        ):
+            raise wrong(
+                what,
+                expected=f"0 to {depth - 1}",
+                came=str(known),
+                do="give a number that is there, or make it deeper",
+            )
+        return self._each(at)
+
+    def _bit(self, enable: Operand | None) -> str | None:
         return (
             None if enable is None else self._each(fitted(enable, Bool, f"enable of {self.name}"))
         )
@@ -133,13 +175,25 @@ class Memory:
         return spread(own, levels, ())
 
 
+refuse(Memory, OF_MEMORIES)
+
+
+def _came(value: Any, field: str) -> str:
+    if not isinstance(value, Memory):
+        return told(value)
+    if value.scope is not scope():
+        return f"{value.name} of {value.scope.name}"
+    return "a bank of it" if value.name == field else f"s.{value.name}"
+
+
 def finished_memory(value: Any, field: str, declared: Mem) -> ir.Memory:
     """The memory of the next state, all of whose ports are used."""
-    if not isinstance(value, Memory) or value.name != field or value.shape != declared.banks:
+    here = isinstance(value, Memory) and value.scope is scope()
+    if not here or (value.name, value.shape) != (field, declared.banks):
         raise wrong(
             f"the field {field} of the next state",
             expected=f"s.{field} with its ports used",
-            came=value.name if isinstance(value, Memory) else type(value).__name__,
+            came=_came(value, field),
             do=f"write {field} = s.{field}.write(...) and return {field}={field}",
         )
     for what, used, ports in (

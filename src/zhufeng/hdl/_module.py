@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, Never, NoReturn, ParamSpec, TypeVar
 
 from zhufeng.hdl import ir
 from zhufeng.hdl._memory import Memory, finished_memory
+from zhufeng.hdl._refusals import OF_INSTANCES, refuse
 from zhufeng.hdl._scope import (
     HdlError,
     Levels,
@@ -17,10 +19,11 @@ from zhufeng.hdl._scope import (
     scope,
     sizes,
     together,
+    told,
     where,
     wrong,
 )
-from zhufeng.hdl._signal import Signal, local, physical, spread_array
+from zhufeng.hdl._signal import Signal, fitted, local, physical, spread_array
 from zhufeng.hdl._struct import (
     AnyType,
     Inside,
@@ -31,7 +34,10 @@ from zhufeng.hdl._struct import (
     assembled,
     fit,
     flatten,
+    given_as,
     leaves_of,
+    need_declared,
+    need_type,
 )
 from zhufeng.hdl._types import Type
 
@@ -62,12 +68,13 @@ class _Traced(Generic[F]):
 
     def arguments(self, values: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Signal]:
         """The signals of a call, by port."""
+        scope()
         given = {**dict(zip(self.inputs, values, strict=False)), **named}
         if given.keys() != self.inputs.keys() or len(values) + len(named) != len(given):
             raise wrong(
                 f"the inputs of {self.name}",
                 expected=", ".join(self.inputs) or "none",
-                came=", ".join((*(f"number {n}" for n in range(len(values))), *named)) or "none",
+                came=given_as(values, named),
                 do="give each of them once",
             )
         found: dict[str, Signal] = {}
@@ -91,7 +98,9 @@ class _Traced(Generic[F]):
 class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O_co]]], Generic[S, P, O_co]):
     """Hardware with state. Called in another module with the field that holds it."""
 
-    def __call__(self, state: S, *values: P.args, **named: P.kwargs) -> tuple[S, O_co]:
+    has_state = True
+
+    def __call__(self, state: S, /, *values: P.args, **named: P.kwargs) -> tuple[S, O_co]:
         """One cycle: the next state of that field, and the outputs."""
         called: tuple[S, O_co] = self._called(state, values, named, None)
         return called
@@ -127,7 +136,7 @@ class Module(_Traced[Callable[Concatenate[S, P], tuple[S, O_co]]], Generic[S, P,
 class Function(_Traced[Callable[P, O_co]], Generic[P, O_co]):
     """Hardware without state. Each call in a module is an instance of its own."""
 
-    def __call__(self, *values: P.args, **named: P.kwargs) -> O_co:
+    def __call__(self, /, *values: P.args, **named: P.kwargs) -> O_co:
         """What it gives."""
         inputs = self.arguments(values, named)
         levels = together(*(one.levels for one in inputs.values()))
@@ -141,6 +150,13 @@ def inline(traced: _Traced[F]) -> F:
     Its state is then made of the caller's own values, and it may be called any number of times:
     ``after, out = inline(counter)(Count(n=s.n), x)``.
     """
+    if not isinstance(traced, _Traced):
+        raise wrong(
+            "inline",
+            expected="what @module or @function has made",
+            came=told(traced),
+            do="call a plain function as it is; it is traced into the caller anyway",
+        )
     return traced.step
 
 
@@ -148,6 +164,7 @@ def inline(traced: _Traced[F]) -> F:
 class Held:
     """An instance inside the module under trace: its state is its own."""
 
+    told_: ClassVar[str] = "the state of an instance"
     scope: Scope
     name: str
     declared: Inside
@@ -166,14 +183,20 @@ class Held:
         )
 
 
+refuse(Held, OF_INSTANCES)
+
+
 def _current(state: Any, module: Module[Any, Any, Any]) -> Held:
     """The instance that a call is of."""
     if not isinstance(state, Held) or state.scope is not scope():
+        do = f"declare a field with instance({module.name}) and give it: {module.name}(s.field)"
+        if isinstance(state, Held) and state.scope in scope().around():
+            do = "vmap over an array of instances: a link of fold holds no state"
         raise wrong(
             f"a call of {module.name}",
             expected="the field of this module's state that holds it, as it is now",
-            came=type(state).__name__,
-            do=f"declare a field with instance({module.name}) and give it: {module.name}(s.field)",
+            came=told(state),
+            do=do,
         )
     if state.declared.module is not module:
         raise wrong(
@@ -200,7 +223,7 @@ def _current(state: Any, module: Module[Any, Any, Any]) -> Held:
 
 
 def module(
-    state: type[S], **inputs: AnyType
+    state: type[S], /, **inputs: AnyType
 ) -> Callable[[Callable[Concatenate[S, P], tuple[S, O]]], Module[S, P, O]]:
     """Trace a function ``step(state, inputs...) -> (next state, outputs)`` into a module.
 
@@ -212,6 +235,8 @@ def module(
         HdlError: it describes no hardware; the text names the line.
     """
 
+    _need_state(state)
+
     def traced(step: Callable[Concatenate[S, P], tuple[S, O]]) -> Module[S, P, O]:
         made, out = _trace(step, state, inputs)
         return Module(step, inputs, made, out)
@@ -219,7 +244,18 @@ def module(
     return traced
 
 
-def function(**inputs: AnyType) -> Callable[[Callable[P, O]], Function[P, O]]:
+def _need_state(state: object) -> None:
+    if not isinstance(state, type) or not issubclass(state, State):
+        raise wrong(
+            "@module",
+            expected="the class of its state, then the type of each input",
+            came=told(state),
+            do="write @module(S, x=UInt(8)), S derived from State; @function has no state",
+        )
+    need_declared(state, "reg(UInt(8), reset=0)")
+
+
+def function(*given: Never, **inputs: AnyType) -> Callable[[Callable[P, O]], Function[P, O]]:
     """Trace a function ``f(inputs...) -> outputs`` into a module without state.
 
     Args:
@@ -228,6 +264,13 @@ def function(**inputs: AnyType) -> Callable[[Callable[P, O]], Function[P, O]]:
     Raises:
         HdlError: as `module`.
     """
+    if given:
+        raise wrong(
+            "@function",
+            expected="the type of each input, by name",
+            came=", ".join(map(told, given)),
+            do="write @function(x=UInt(8)) before a function of x",
+        )
 
     def traced(step: Callable[P, O]) -> Function[P, O]:
         made, out = _trace(step, None, inputs)
@@ -239,6 +282,7 @@ def function(**inputs: AnyType) -> Callable[[Callable[P, O]], Function[P, O]]:
 def _trace(
     step: Callable[..., Any], state: type[State] | None, inputs: Mapping[str, AnyType]
 ) -> tuple[ir.Module, _Shape]:
+    _need_function(step, state, inputs)
     here = Scope(step.__name__)
     with entered(here), named_locals(_namer(here)):
         ports = {port: input_of(kind, port) for port, kind in inputs.items()}
@@ -250,20 +294,35 @@ def _trace(
             outputs = _next_state(step.__name__, state, result)
         out = shape_of(outputs, step.__name__)
         values = [local(one) for one in flatten(outputs)[0]]
-        for one in values:
-            if one.levels:
-                raise _escaped(one)
     given = dict(zip(out.leaves, (one.value for one in values), strict=True))
     return finished(here, given), out
 
 
-def _escaped(one: Signal) -> HdlError:
-    return HdlError(
-        f"{one.scope.name}: a value of {one.type} has escaped from vmap",
-        expected="what vmap returns",
-        came="an element of it, kept elsewhere",
-        do="return it from the function that vmap calls",
-    )
+def _need_function(
+    step: Callable[..., Any], state: type[State] | None, inputs: Mapping[str, AnyType]
+) -> None:
+    """Refuse what cannot be traced with these inputs."""
+    name = getattr(step, "__name__", "")
+    for one in (name, *inputs):
+        if not (one.isascii() and one.isidentifier()):
+            raise wrong(
+                f"an input of {name}" if one in inputs else "the name of a module",
+                expected="a name of the letters a to z, digits and _",
+                came=one or told(step),
+                do="define a function with def, and call it and its inputs so",
+            )
+    for port, kind in inputs.items():
+        need_type(kind, f"input {port} of {name}")
+    taken = inspect.signature(step)
+    try:
+        taken.bind(*([] if state is None else [state]), **inputs)
+    except TypeError:
+        raise wrong(
+            f"the arguments of {name}",
+            expected=", ".join((*([] if state is None else ["the state"]), *inputs)) or "none",
+            came=", ".join(taken.parameters) or "none",
+            do="declare the type of each input: @function(x=UInt(8)), @module(S, x=UInt(8))",
+        ) from None
 
 
 def _namer(here: Scope) -> Callable[[str, object], None]:
@@ -284,6 +343,13 @@ def input_of(kind: AnyType, name: str) -> Any:
     here = scope()
     signals = []
     for port, leaf in leaves_of(kind, name).items():
+        if port in here.inputs:
+            raise wrong(
+                f"input {port} of {here.name}",
+                expected="names that differ",
+                came="an input and a field of another one that are called so",
+                do="rename one of them",
+            )
         here.inputs[port] = leaf.form
         signals.append(Signal(here, here.add("input", leaf.form, data=(port,)), leaf))
     return assembled(kind, signals)
@@ -308,15 +374,16 @@ def _next_state(name: str, state: type[State], result: Any) -> Any:
             raise wrong(
                 f"what {name} returns",
                 expected=f"({state.__name__}(...), outputs)",
-                came=type(result).__name__,
-                do="return the next state and the outputs",
+                came=told_result(result),
+                do="return the next state and the outputs, an empty Struct if there are none",
             )
     here = scope()
     for field, declared in state.fields_.items():
         value = getattr(after, field)
         match declared:
             case Reg(kind, reset):
-                here.registers[field] = ir.Register(kind.form, reset, value.value, where())
+                after_it = fitted(value, kind, f"{state.__name__}.{field}")
+                here.registers[field] = ir.Register(kind.form, reset, after_it.value, where())
             case Mem():
                 here.memories[field] = finished_memory(value, field, declared)
             case _:
@@ -324,12 +391,23 @@ def _next_state(name: str, state: type[State], result: Any) -> Any:
     return outputs
 
 
+def told_result(result: object) -> str:
+    """What a function has returned, for the text of an error."""
+    parts = result if isinstance(result, tuple | list) else [result]
+    told_ = ", ".join(map(told, parts))
+    return f"({told_})" if isinstance(result, tuple | list) else told_
+
+
 def _check_stored(value: Any, field: str) -> None:
-    if not isinstance(value, Held) or value.name != field or value.shape != value.declared.shape:
+    if (
+        not isinstance(value, Held)
+        or value.scope is not scope()
+        or (value.name, value.shape) != (field, value.declared.shape)
+    ):
         raise wrong(
             f"the field {field} of the next state",
             expected=f"what the call on s.{field} returned",
-            came=value.name if isinstance(value, Held) else type(value).__name__,
+            came=_told_held(value, field),
             do=f"store the state of each instance where it came from: {field}={field}",
         )
     called = field in scope().instances
@@ -342,6 +420,14 @@ def _check_stored(value: Any, field: str) -> None:
         )
 
 
+def _told_held(value: Any, field: str) -> str:
+    if not isinstance(value, Held):
+        return told(value)
+    if value.scope is not scope():
+        return f"{value.name} of {value.scope.name}"
+    return "one of an array of instances" if value.name == field else f"s.{value.name}"
+
+
 def shape_of(value: Any, name: str) -> _Shape:
     """The signals that a function gives, by name."""
     if isinstance(value, Signal):
@@ -350,8 +436,10 @@ def shape_of(value: Any, name: str) -> _Shape:
         raise wrong(
             f"the outputs of {name}",
             expected="a signal or a Struct",
-            came=type(value).__name__,
-            do="define a Struct with a field for each output",
+            came=told(value),
+            do="make a constant of it: const(UInt(8), 3)"
+            if isinstance(value, int)
+            else "return a Struct with a field for each output, an empty one for none",
         )
     leaves: dict[str, Type] = {}
 
@@ -373,7 +461,7 @@ def finished(here: Scope, outputs: Mapping[str, str]) -> ir.Module:
     Raises:
         HdlError: a wire is open, or values follow from themselves.
     """
-    for name in here.unconnected():
+    for name in here.wires():
         here.resolve(name)
     called = here.names()
 

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from zhufeng.hdl import ir
 from zhufeng.hdl._functions import join, transpose, wrap
 from zhufeng.hdl._memory import Memory
-from zhufeng.hdl._module import Held, finished
+from zhufeng.hdl._module import Held, finished, told_result
 from zhufeng.hdl._scope import (
     Level,
     Levels,
@@ -21,19 +21,21 @@ from zhufeng.hdl._scope import (
     scope,
     sizes,
     together,
+    told,
     unique,
     where,
     wrong,
 )
-from zhufeng.hdl._signal import Signal, fitted, local, physical, spread_array
-from zhufeng.hdl._struct import flatten, leaf_names
-from zhufeng.hdl._types import Type
+from zhufeng.hdl._signal import Signal, fitted, local, need_signal, physical, spread_array
+from zhufeng.hdl._struct import flatten, leaf_names, structure
+from zhufeng.hdl._types import Type, whole
 
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
 X = TypeVar("X")
 Y = TypeVar("Y")
+T = TypeVar("T")
 
 
 def vmap(f: Callable[P, R], in_axes: int | Sequence[int | None] | None = 0) -> Callable[P, R]:
@@ -74,8 +76,8 @@ def vmap(f: Callable[P, R], in_axes: int | Sequence[int | None] | None = 0) -> C
                 for (leaves, make), axis in zip(flat, axes, strict=True)
             ]
             result = f(*inner)  # type: ignore[call-arg]
-        leaves, make = flatten(result)
-        gathered: R = make([_left(leaf, here) for leaf in leaves])
+            leaves, make = flatten(result)
+            gathered: R = make([_left(leaf, here) for leaf in leaves])
         return gathered
 
     return mapped
@@ -83,34 +85,58 @@ def vmap(f: Callable[P, R], in_axes: int | Sequence[int | None] | None = 0) -> C
 
 def _size(leaves: Sequence[tuple[Any, int | None]]) -> int:
     found = {
-        leaf.shape[axis]: leaf
+        leaf.shape[_along(leaf, axis)]
         for leaf, axis in leaves
-        if axis is not None and isinstance(leaf, Signal | Held | Memory) and len(leaf.shape) > axis
+        if axis is not None and isinstance(leaf, Signal | Held | Memory)
     }
     if len(found) != 1:
         raise wrong(
             "vmap",
             expected="arrays of one length along their axes",
-            came=" and ".join(map(str, found)) or "no array",
+            came=" and ".join(map(str, sorted(found))) or "no array",
             do="give in_axes=None to what is the same for every element",
         )
-    return next(iter(found))
+    return found.pop()
 
 
-def _entered(leaf: Any, axis: int | None, here: Level) -> Any:
-    if axis is None or not isinstance(leaf, Signal | Held | Memory):
-        return leaf
-    if not -len(leaf.shape) <= axis < len(leaf.shape):
+def _along(leaf: Signal | Held | Memory, axis: Any) -> int:
+    """An axis, counted from 0."""
+    place, count = whole(axis), len(leaf.shape)
+    if place is None or not -count <= place < count:
         raise wrong(
             "vmap",
             expected=f"an array with an axis {axis}",
-            came=str(leaf.type) if isinstance(leaf, Signal) else "a single one",
-            do="give it in_axes=None, or an axis",
+            came=told(leaf) if isinstance(leaf, Signal) else f"{told(leaf)}, {count} axes",
+            do="give it in_axes=None, or an axis that it has"
+            if isinstance(leaf, Signal)
+            else "declare an array of them: instance(module, 8), or mem(..., banks=(8,))",
         )
+    if place % count and not isinstance(leaf, Signal):
+        raise wrong(
+            "vmap",
+            expected=f"axis 0 of {told(leaf)}",
+            came=f"axis {axis}",
+            do="nest: vmap over axis 0 outside, and over the next one inside",
+        )
+    return place % count
+
+
+def _entered(leaf: Any, axis: int | None, here: Level) -> Any:
+    if not isinstance(leaf, Signal | Held | Memory):
+        if axis is not None and whole(leaf) is None:
+            raise wrong(
+                "vmap",
+                expected="signals, ints, states of instances and memories",
+                came=told(leaf),
+                do="make a constant of an array: const(type, data); give in_axes=None to the rest",
+            )
+        return leaf
+    if axis is None:
+        return leaf
+    axis = _along(leaf, axis)
     if not isinstance(leaf, Signal):
         return replace(leaf, shape=leaf.shape[1:], levels=(*leaf.levels, here))
     own = local(leaf)
-    axis %= len(own.shape)
     if axis:
         order = [axis, *(one for one in range(len(own.shape)) if one != axis)]
         own = transpose(own, *order)
@@ -127,7 +153,7 @@ def _left(leaf: Any, here: Level) -> Any:
         raise wrong(
             "what vmap gives",
             expected="signals",
-            came=type(leaf).__name__,
+            came=told(leaf),
             do="make a constant of it: const(type, number)",
         )
     own = local(leaf)
@@ -149,9 +175,8 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
         The last carry, and the arrays of every `y`.
     """
     here = scope()
-    carries, make_carry = flatten(start)
-    links, make_link = flatten(each)
-    carries, links = [local(one) for one in carries], [local(one) for one in links]
+    carries, make_carry = _signals(start, "what enters fold")
+    links, make_link = _signals(each, "the elements of fold")
     length = _length(links)
     body = Scope(getattr(f, "__name__", "fold").replace("<lambda>", "fold"), here)
     carry_name, each_name = _parameters(f)
@@ -163,12 +188,12 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
             _input(port, one.type.element.array(*one.shape[1:]))
             for port, one in zip(each_ports, links, strict=True)
         ]
-        after, outs = f(make_carry(taken), make_link(given))
+        after, outs = _pair(f(make_carry(taken), make_link(given)), start)
         nexts = [
             fitted(one, was.type, "the carry of fold")
             for one, was in zip(flatten(after)[0], carries, strict=True)
         ]
-        results = [local(one) for one in flatten(outs)[0]]
+        results, make_outs = _signals(outs, "what fold gives beside the carry")
     next_ports = [f"next_{port}" for port in carry_ports]
     out_ports = leaf_names(outs, "out")
     outputs = {port: one.value for port, one in zip(next_ports, nexts, strict=True)}
@@ -195,7 +220,27 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
         _port(name, port, one.type.array(length), levels)
         for port, one in zip(out_ports, results, strict=True)
     ]
-    return make_carry(last), flatten(outs)[1](every)
+    return make_carry(last), make_outs(every)
+
+
+def _signals(value: T, what: str) -> tuple[list[Signal], Callable[[Sequence[Any]], T]]:
+    leaves, make = flatten(value)
+    for leaf in leaves:
+        need_signal(leaf, what)
+    return [local(leaf) for leaf in leaves], make
+
+
+def _pair(result: Any, start: object) -> tuple[Any, Any]:
+    """What a link gives: the carry, of the structure that it had, and what is beside it."""
+    pair = isinstance(result, tuple | list) and len(result) == 2  # noqa: PLR2004 (a pair)
+    if not pair or structure(result[0]) != structure(start):
+        raise wrong(
+            "what a link of fold returns",
+            expected=f"({told(start)}, ...): the carry and what is beside it, or None",
+            came=told_result(result),
+            do="return a pair: carry, y",
+        )
+    return result[0], result[1]
 
 
 def _parameters(f: Callable[..., Any]) -> tuple[str, str]:
@@ -241,15 +286,33 @@ def tree(f: Callable[[Signal, Signal], Signal], values: Signal) -> Signal:
     Args:
         f: of two elements; its result may be wider than they are.
         values: an array.
+
+    Raises:
+        HdlError: an element that is left over does not fit beside the results.
     """
+    need_signal(values, "tree")
     found = values
-    while found.shape[0] > 1:
-        even = found.shape[0] // 2 * 2
+    while len(found) > 1:
+        even = len(found) // 2 * 2
         pairs = vmap(f)(found[0:even:2], found[1:even:2])
-        if even < found.shape[0]:
-            pairs = join(pairs, wrap(found[even:], pairs.type.element))
+        if even < len(found):
+            pairs = join(pairs, _left_over(found[even:], pairs.type))
         found = pairs
     return found[0]
+
+
+def _left_over(one: Signal, kind: Type) -> Signal:
+    """The last of an odd number, which goes on as it is."""
+    own = one.type
+    alike = own.kind == kind.kind or (own.numeric and kind.numeric)
+    if not alike or own.low < kind.low or own.high > kind.high:
+        raise wrong(
+            "tree of an odd number of elements",
+            expected=f"a result that has every {own.element}, for the one that is left over",
+            came=str(kind.element),
+            do="convert the elements first, or give as many as a power of two",
+        )
+    return wrap(one, kind.element)
 
 
 def total(values: Signal) -> Signal:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zhufeng.base import InputError
 from zhufeng.hdl.ir import Claim, Data, Fold, Form, Instance, Let, Memory, Register
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _HERE = str(Path(__file__).parent)
-# Functions of ours and of Python have local variables that are no names of the user's.
+# Functions of ours and of Python have local variables that are no names of the user's; those of
+# the libraries on top of the language describe hardware as the user's do.
 _NOT_USERS = (_HERE, sysconfig.get_path("stdlib"), "<frozen")
+# Examples are read as a user's code is: errors and values name their lines.
+_EXAMPLES = str(Path(__file__).parent / "examples")
+_LIBRARIES = (str(Path(__file__).parent / "streams"), _EXAMPLES)
 _WIRE = "wire"
 
 
@@ -35,6 +39,17 @@ def wrong(what: str, *, expected: str, came: str, do: str) -> HdlError:
     return HdlError(place + what, expected=expected, came=came, do=do)
 
 
+def told(value: Any) -> str:
+    """What a value is, for the text of an error."""
+    kind = type(value)
+    if isinstance(value, type):
+        return value.__name__
+    for name in ("told_", "type"):
+        if hasattr(kind, name):
+            return str(getattr(value, name))
+    return kind.__name__
+
+
 def where() -> str:
     """The user's line, without the folder: it goes into the IR."""
     frame = _users_frame()
@@ -43,9 +58,19 @@ def where() -> str:
 
 def _users_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (the one way that is fast)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and _is_ours(frame):
         frame = frame.f_back
     return frame
+
+
+def _is_ours(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file == "<string>":
+        # Where a dataclass has its constructor.
+        return frame.f_code.co_name == "__init__"
+    if file.startswith(_HERE):  # which may lie in site-packages, too
+        return not file.startswith(_EXAMPLES)
+    return file.startswith(_NOT_USERS) and "site-packages" not in file
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +107,8 @@ class Scope:
         self.instances: dict[str, Instance] = {}
         self.folds: dict[str, Fold] = {}
         self.claims: list[Claim] = []
+        self.ports: set[tuple[str, str, int]] = set()
+        """The ports of memories that are used: memory, read or write, number."""
         self.captured: dict[str, Signal] = {}
         """Values of the scope around this one, by the input that they have become."""
         self.levels: Levels = ()
@@ -102,6 +129,13 @@ class Scope:
         self.lets[name] = Let(op, form, tuple(args), tuple(data), where())
         return name
 
+    def around(self) -> Iterator[Scope]:
+        """The scopes of which this one is a part, from the nearest."""
+        outer = self.parent
+        while outer is not None:
+            yield outer
+            outer = outer.parent
+
     def wire(self, form: Form) -> str:
         """A value that is given later."""
         return self.add(_WIRE, form)
@@ -119,8 +153,8 @@ class Scope:
         return wire in self._joined
 
     def call_it(self, value: str, name: str) -> None:
-        """What a value is called where it has no better name."""
-        if self.lets[value].op not in ("input", "register", "const"):
+        """What a value is called where it has no better name, if the IR has such names."""
+        if self.lets[value].op not in ("input", "register", "const") and name.isascii():
             self._names[value] = name
 
     def part_name(self, wanted: str) -> str:
@@ -169,11 +203,9 @@ class Scope:
             value = self._joined[value]
         return value
 
-    def unconnected(self) -> Iterator[str]:
-        """Wires without a value."""
-        return (
-            name for name, let in self.lets.items() if let.op == _WIRE and name not in self._joined
-        )
+    def wires(self) -> Iterator[str]:
+        """All wires."""
+        return (name for name, let in self.lets.items() if let.op == _WIRE)
 
     def names(self) -> dict[str, str]:
         """What every value but wires is called in the finished module, by its name here."""
@@ -215,7 +247,7 @@ def scope() -> Scope:
             "hardware outside a module",
             expected="a function that @module or @function traces",
             came="a call from elsewhere",
-            do="move it into such a function",
+            do="move it into such a function; interpret(f.ir, inputs) computes with numbers",
         )
     return _SCOPES[-1]
 
@@ -248,7 +280,8 @@ def named_locals(visit: Callable[[str, object], None]) -> Iterator[None]:
     before = sys.getprofile()
 
     def watch(frame: FrameType, event: str, _: object) -> None:
-        if event == "return" and not frame.f_code.co_filename.startswith(_NOT_USERS):
+        file = frame.f_code.co_filename
+        if event == "return" and (file.startswith(_LIBRARIES) or not file.startswith(_NOT_USERS)):
             for name, value in frame.f_locals.items():
                 visit(name, value)
 

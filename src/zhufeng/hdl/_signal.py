@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import SupportsIndex, TypeAlias
 
-from zhufeng.hdl._scope import Levels, Scope, scope, sizes, together, wrong
-from zhufeng.hdl._types import Bits, Bool, SInt, Type, UInt, least
+from zhufeng.hdl._refusals import OF_SIGNALS, refuse
+from zhufeng.hdl._scope import Levels, Scope, scope, sizes, together, told, wrong
+from zhufeng.hdl._types import (
+    Bits,
+    Bool,
+    SInt,
+    Type,
+    UInt,
+    conversion,
+    least,
+    result_type,
+    whole,
+)
 from zhufeng.hdl.ir import Data, Form
 
-Index: TypeAlias = "int | slice | Signal | tuple[int | slice, ...]"
+Index: TypeAlias = "SupportsIndex | slice | Signal | tuple[SupportsIndex | slice, ...]"
+Operand: TypeAlias = "Signal | SupportsIndex"
+"""A signal, or an integer of Python's or NumPy's."""
 
 
 class Signal:
     """A value in a module under trace: a number, bits, or an array of them."""
 
     __slots__ = ("levels", "scope", "type", "value")
+    __array_ufunc__ = None  # NumPy's numbers leave their operators to ours.
 
     def __init__(self, home: Scope, value: str, kind: Type, levels: Levels = ()) -> None:
         self.scope = home
@@ -36,29 +50,34 @@ class Signal:
 
     # Arithmetic loses nothing: the result has room for every number.
 
-    def __add__(self, other: Signal | int) -> Signal:
+    def __add__(self, other: Operand) -> Signal:
         """The sum: a bit wider than its operands."""
         return _arithmetic("add", "+", self, other)
 
-    def __sub__(self, other: Signal | int) -> Signal:
+    def __sub__(self, other: Operand) -> Signal:
         """The difference: signed, a bit wider than its operands."""
         return _arithmetic("sub", "-", self, other)
 
-    def __mul__(self, other: Signal | int) -> Signal:
+    def __mul__(self, other: Operand) -> Signal:
         """The product: as wide as both operands together."""
         return _arithmetic("mul", "*", self, other)
 
-    def __radd__(self, other: int) -> Signal:
+    def __radd__(self, other: SupportsIndex) -> Signal:
         """As `+`."""
         return _arithmetic("add", "+", other, self)
 
-    def __rsub__(self, other: int) -> Signal:
+    def __rsub__(self, other: SupportsIndex) -> Signal:
         """As `-`."""
         return _arithmetic("sub", "-", other, self)
 
-    def __rmul__(self, other: int) -> Signal:
+    def __rmul__(self, other: SupportsIndex) -> Signal:
         """As `*`."""
         return _arithmetic("mul", "*", other, self)
+
+    def __pos__(self) -> Signal:
+        """The same."""
+        _need_number(self, "+")
+        return self
 
     def __neg__(self) -> Signal:
         """The negative: signed, a bit wider."""
@@ -67,15 +86,15 @@ class Signal:
 
     # On bits, of operands of one type.
 
-    def __and__(self, other: Signal | int) -> Signal:
+    def __and__(self, other: Operand) -> Signal:
         """And, bit by bit."""
         return _bitwise("and", "&", self, other)
 
-    def __or__(self, other: Signal | int) -> Signal:
+    def __or__(self, other: Operand) -> Signal:
         """Or, bit by bit."""
         return _bitwise("or", "|", self, other)
 
-    def __xor__(self, other: Signal | int) -> Signal:
+    def __xor__(self, other: Operand) -> Signal:
         """Exclusive or, bit by bit."""
         return _bitwise("xor", "^", self, other)
 
@@ -85,7 +104,7 @@ class Signal:
         """All bits turned over."""
         return made("not", self.type, self)
 
-    def __lshift__(self, amount: int) -> Signal:
+    def __lshift__(self, amount: SupportsIndex) -> Signal:
         """Times 2^amount, and so many bits wider; by a signal: `shift_left`."""
         if isinstance(amount, Signal):
             raise wrong(
@@ -94,17 +113,16 @@ class Signal:
                 came="a shift by a signal",
                 do="write shift_left(x, amount, width=...)",
             )
-        _need_amount(self, "<<", amount)
-        wider = replace(self.type, width=self.width + amount)
-        return made("shl", wider, self, constant(least(amount), amount))
+        need_wide(self, "<<")
+        by = index_of(amount, f"{self.type} << {_shown(amount)}")
+        wider = replace(self.type, width=self.width + (whole(amount) or 0))
+        return made("shl", wider, self, by)
 
-    def __rshift__(self, amount: Signal | int) -> Signal:
+    def __rshift__(self, amount: Operand) -> Signal:
         """Divided by 2^amount and rounded down: moved to the right, the sign kept."""
-        if isinstance(amount, int):
-            _need_amount(self, ">>", amount)
-            return made("shr", self.type, self, constant(least(amount), amount))
-        need_index(amount, f"{self.type} >> {amount.type}")
-        return made("shr", self.type.element.array(*common(self, amount)), self, amount)
+        need_wide(self, ">>")
+        by = index_of(amount, f"{self.type} >> {_shown(amount)}")
+        return made("shr", self.type.element.array(*common(self, by)), self, by)
 
     # By value, whatever the widths.
 
@@ -116,19 +134,19 @@ class Signal:
         """Whether they differ."""
         return ~_compare("eq", "!=", self, other)
 
-    def __lt__(self, other: Signal | int) -> Signal:
+    def __lt__(self, other: Operand) -> Signal:
         """Whether it is less."""
         return _compare("lt", "<", self, other)
 
-    def __le__(self, other: Signal | int) -> Signal:
+    def __le__(self, other: Operand) -> Signal:
         """Whether it is no greater."""
         return _compare("le", "<=", self, other)
 
-    def __gt__(self, other: Signal | int) -> Signal:
+    def __gt__(self, other: Operand) -> Signal:
         """Whether it is greater."""
         return ~_compare("le", ">", self, other)
 
-    def __ge__(self, other: Signal | int) -> Signal:
+    def __ge__(self, other: Operand) -> Signal:
         """Whether it is no less."""
         return ~_compare("lt", ">=", self, other)
 
@@ -144,7 +162,7 @@ class Signal:
         one 0, and ``x[0:4]`` are the lowest four.
         """
         if isinstance(index, Signal):
-            return _taken(self if self.shape else bits_as_array(self), index)
+            return _taken(self, index)
         if self.shape:
             return _elements(self, index)
         return _bits(self, index)
@@ -164,29 +182,12 @@ class Signal:
         """Its elements along the first axis."""
         return (self[number] for number in range(len(self)))
 
-    # What only Python's own values can do.
-
-    def __bool__(self) -> bool:
-        """Refused: what it is, is not known while hardware is built."""
-        raise wrong(
-            f"Python asks whether {self.type} is true (if, while, and, or, not, in, a < b < c)",
-            expected="a choice that hardware can make",
-            came=str(self.type),
-            do="write mux(condition, a, b); & | ~; two comparisons joined with &",
-        )
-
-    def __index__(self) -> int:
-        """Refused: what it is, is not known while hardware is built."""
-        raise wrong(
-            f"Python takes {self.type} for a number",
-            expected="a number that is known while hardware is built",
-            came=str(self.type),
-            do="index with x[i]; repeat with vmap or fold",
-        )
-
     def __repr__(self) -> str:
         """Its type and what it is called."""
         return f"<{self.type} {self.scope.name}.{self.scope.name_of(self.value)}>"
+
+
+refuse(Signal, OF_SIGNALS)
 
 
 def constant(kind: Type, *values: int) -> Signal:
@@ -218,18 +219,25 @@ def physical(kind: Type, levels: Levels) -> Form:
 
 def local(signal: Signal) -> Signal:
     """A signal as the module under trace has it: one from further out becomes an input."""
-    here = scope()
-    if signal.scope is here:
-        return signal
-    around = here.parent
-    while around is not None and around is not signal.scope:
-        around = around.parent
-    if around is None:
+    here, home = scope(), signal.scope
+    if signal.levels and not set(signal.levels) <= set(home.levels):
         raise wrong(
-            f"{signal.type} of {signal.scope.name} is used in {here.name}",
+            f"an element of {signal.type} is used outside of its vmap",
+            expected="what vmap returns",
+            came="an element of it, kept elsewhere",
+            do="return it from the function that vmap calls",
+        )
+    if home is here:
+        return signal
+    if home not in here.around():
+        inside = here in home.around()
+        raise wrong(
+            f"{signal.type} of {home.name} is used in {here.name}",
             expected="values of this module",
-            came=f"a value of {signal.scope.name}",
-            do="give it to the module as an input",
+            came=f"a value of {home.name}",
+            do="return it from the function that fold calls"
+            if inside
+            else "give it to the module as an input",
         )
     return Signal(here, here.capture(signal), signal.type)
 
@@ -263,44 +271,26 @@ def fitted(value: object, kind: Type, what: str) -> Signal:
     """A value where `kind` is asked for: a signal of that type, or a number that fits."""
     if isinstance(value, Signal):
         if value.type != kind:
-            raise wrong(what, expected=str(kind), came=str(value.type), do=conversion(value, kind))
-        return local(value)
-    if isinstance(value, int):
-        if not kind.form.has(int(value)):
             raise wrong(
-                what,
-                expected=f"{kind}: {kind.low} to {kind.high}",
-                came=str(value),
-                do="give a number that fits, or widen the type",
+                what, expected=str(kind), came=str(value.type), do=conversion(value.type, kind)
             )
-        return constant(kind, int(value))
-    raise wrong(
-        what,
-        expected=str(kind),
-        came=type(value).__name__,
-        do="give a signal or a number; const(type, data) makes arrays",
-    )
-
-
-def conversion(value: Signal, kind: Type) -> str:
-    """What to write to make `kind` of a value."""
-    if value.shape != kind.shape:
-        return f"give an array of shape {list(kind.shape)}: index, reshape or vmap it"
-    if value.type.kind == kind.kind:
-        return f"write wrap(x, {kind.width}) or saturate(x, {kind.width})"
-    if value.width == kind.width:
-        return f"write as_{kind.kind.lower()}(x), which keeps the bits"
-    return f"write wrap(x, {kind.element}), which keeps what fits"
-
-
-def result_type(op: str, left: Type, right: Type) -> Type:
-    """The type of elements that has every sum, difference or product."""
-    signed = left.signed or right.signed
-    a, b = (one.width + (signed and not one.signed) for one in (left, right))
-    if op == "mul":
-        return SInt(a + b) if signed else UInt(a + b)
-    wide = max(a, b) + 1
-    return SInt(wide) if signed or op == "sub" else UInt(wide)
+        return local(value)
+    number = whole(value)
+    if number is None:
+        raise wrong(
+            what,
+            expected=str(kind),
+            came=told(value),
+            do="give a signal or an int; const(type, data) makes arrays",
+        )
+    if not kind.form.has(number):
+        raise wrong(
+            what,
+            expected=f"{kind}: {kind.low} to {kind.high}",
+            came=str(number),
+            do="give a number that fits, or widen the type",
+        )
+    return constant(kind, number)
 
 
 def _arithmetic(op: str, sign: str, left: object, right: object) -> Signal:
@@ -310,20 +300,21 @@ def _arithmetic(op: str, sign: str, left: object, right: object) -> Signal:
 
 
 def _number(value: object, sign: str) -> Signal:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return constant(least(value), value)
-    if not isinstance(value, Signal):
+    if isinstance(value, Signal):
+        _need_number(value, sign)
+        return value
+    number = None if isinstance(value, bool) else whole(value)
+    if number is None:
         raise _no_operand(value, sign)
-    _need_number(value, sign)
-    return value
+    return constant(least(number), number)
 
 
 def _no_operand(value: object, sign: str) -> Exception:
     return wrong(
-        f"{type(value).__name__} beside {sign}",
+        f"{told(value)} beside {sign}",
         expected="a signal or an int",
-        came=type(value).__name__,
-        do="make a signal of it: const(type, data)",
+        came=told(value),
+        do="give one; const(type, data) makes arrays",
     )
 
 
@@ -337,43 +328,73 @@ def _need_number(value: Signal, sign: str) -> None:
         )
 
 
-def _need_amount(value: Signal, sign: str, amount: int) -> None:
-    if amount < 0:
+def need_wide(value: Signal, sign: str) -> None:
+    """Refuse to shift what has one bit for ever."""
+    if value.type.kind == "Bool":
         raise wrong(
-            f"{value.type} {sign} {amount}",
-            expected="an amount of at least 0",
-            came=str(amount),
-            do="shift the other way",
+            f"Bool beside {sign}",
+            expected="UInt, SInt or Bits",
+            came=str(value.type),
+            do="write as_uint(x)",
         )
 
 
-def need_index(index: Signal, what: str) -> None:
-    """Refuse an index or an amount that is no UInt."""
-    if index.type.kind != "UInt":
-        raise wrong(what, expected="UInt", came=str(index.type), do="write as_uint(x) or x[...]")
+def index_of(index: Operand, what: str) -> Signal:
+    """An index or an amount: a UInt, or a number from 0."""
+    if isinstance(index, Signal):
+        if index.type.kind != "UInt":
+            raise wrong(what, expected="UInt", came=str(index.type), do="write as_uint(x)")
+        return index
+    number = whole(index)
+    if number is None or number < 0:
+        raise wrong(
+            what,
+            expected="UInt, or a number of at least 0",
+            came=told(index) if number is None else str(number),
+            do="give a number from 0 on",
+        )
+    return constant(least(number), number)
+
+
+def need_one(index: Signal, what: str) -> None:
+    """Refuse an array of indices."""
+    if index.shape:
+        raise wrong(what, expected="one index", came=str(index.type), do="vmap over the indices")
+
+
+def need_signal(value: object, what: str) -> None:
+    """Refuse what is no signal."""
+    if not isinstance(value, Signal):
+        raise wrong(
+            what,
+            expected="a signal",
+            came=told(value),
+            do="give a field of it, or pack(x)"
+            if hasattr(type(value), "fields_")
+            else "give one; const(type, data) makes one of numbers",
+        )
 
 
 def _bitwise(op: str, sign: str, left: Signal, right: object) -> Signal:
-    other = (
-        right if isinstance(right, Signal) else fitted(right, left.type.element, f"beside {sign}")
-    )
+    other = right if isinstance(right, Signal) else _literal(left, sign, right)
     if other.type.element != left.type.element:
         raise wrong(
             f"{left.type} {sign} {other.type}",
             expected="operands of one type",
             came=f"{left.type.element} and {other.type.element}",
-            do=conversion(other, left.type.element.array(*other.shape)),
+            do=conversion(other.type.element, left.type.element),
         )
     return made(op, left.type.element.array(*common(left, other)), left, other)
 
 
-def _compare(op: str, sign: str, left: Signal, right: object) -> Signal:
-    if isinstance(right, Signal):
-        other = right
-    elif isinstance(right, int):
-        other = fitted(right, left.type.element, f"{left.type} {sign} {right}")
-    else:
+def _literal(left: Signal, sign: str, right: object) -> Signal:
+    if whole(right) is None:
         raise _no_operand(right, sign)
+    return fitted(right, left.type.element, f"{left.type} {sign} {right}")
+
+
+def _compare(op: str, sign: str, left: Signal, right: object) -> Signal:
+    other = right if isinstance(right, Signal) else _literal(left, sign, right)
     numbers = left.type.numeric and other.type.numeric
     if not numbers and (op != "eq" or left.type.element != other.type.element):
         raise wrong(
@@ -389,14 +410,11 @@ def _compare(op: str, sign: str, left: Signal, right: object) -> Signal:
 
 
 def _taken(array: Signal, index: Signal) -> Signal:
-    need_index(index, f"{array.type}[{index.type}]")
-    if index.shape:
-        raise wrong(
-            f"{array.type}[{index.type}]",
-            expected="one index",
-            came=str(index.type),
-            do="vmap over the indices",
-        )
+    need_one(index_of(index, f"{array.type}[{index.type}]"), f"{array.type}[{index.type}]")
+    if not array.shape:
+        if not array.width:
+            return constant(Bool, 0)
+        array = bits_as_array(array)
     here, own, at = scope(), local(array), local(index)
     levels = together(own.levels, at.levels)
     kind = own.type.element.array(*own.shape[1:])
@@ -417,7 +435,7 @@ def bits_as_array(number: Signal) -> Signal:
     return rearranged("unpack", Bool.array(number.width), number)
 
 
-def _elements(array: Signal, index: int | slice | tuple[int | slice, ...]) -> Signal:
+def _elements(array: Signal, index: object) -> Signal:
     items = index if isinstance(index, tuple) else (index,)
     if len(items) > len(array.shape):
         raise _out(array, index, f"at most {len(array.shape)} indices")
@@ -433,7 +451,7 @@ def _elements(array: Signal, index: int | slice | tuple[int | slice, ...]) -> Si
 
 def _sliced(array: Signal, axis: int, item: slice) -> Signal:
     size = array.shape[axis]
-    chosen = range(size)[item]
+    chosen = _chosen(array, item, size)
     if not chosen:
         raise _out(array, item, f"some of the elements 0 to {size - 1}")
     if chosen == range(size):
@@ -443,32 +461,61 @@ def _sliced(array: Signal, axis: int, item: slice) -> Signal:
     return rearranged("slice", array.type.element.array(*shape), array, data)
 
 
-def _dropped(array: Signal, axis: int, item: int) -> Signal:
-    size = array.shape[axis]
-    if not -size <= item < size:
+def _chosen(value: Signal, item: slice, size: int) -> range:
+    """The places of a slice, whose ends must be there."""
+    given = (item.start, item.stop, item.step)
+    known = [None if one is None else whole(one) for one in given]
+    start, stop, step = known
+    inside = all(one is None or -size <= one <= size for one in (start, stop))
+    if known.count(None) != given.count(None) or not inside or step == 0:
+        raise _out(value, item, f"a slice of what is there, 0 to {size}")
+    return range(size)[start:stop:step]
+
+
+def place_of(array: Signal, axis: int, item: object) -> int:
+    """The element, counted from 0, that a number stands for."""
+    size, place = array.shape[axis], whole(item)
+    if place is None:
+        do = "index by a signal alone, x[i]; transpose brings another axis to the front"
+        raise _out(array, item, "numbers and slices", do)
+    if not -size <= place < size:
         raise _out(array, item, f"an element from 0 to {size - 1}")
-    one = _sliced(array, axis, slice(item % size, item % size + 1))
+    return place % size
+
+
+def _dropped(array: Signal, axis: int, item: object) -> Signal:
+    place = place_of(array, axis, item)
+    one = _sliced(array, axis, slice(place, place + 1))
     shape = (*array.shape[:axis], *array.shape[axis + 1 :])
     return rearranged("reshape", array.type.element.array(*shape), one)
 
 
-def _bits(number: Signal, index: int | slice | tuple[int | slice, ...]) -> Signal:
-    if isinstance(index, tuple):
-        raise _out(number, index, "one index: it is no array")
+def _bits(number: Signal, index: object) -> Signal:
+    width, place = number.width, None if isinstance(index, slice) else whole(index)
     if isinstance(index, slice):
-        chosen = range(number.width)[index]
-        if not chosen or chosen.step != 1:
-            raise _out(number, index, f"some of the bits 0 to {number.width - 1}, without a step")
+        chosen = _chosen(number, index, width)
+        if chosen.step != 1:
+            do = f"take them as an array: pack(unpack(Bool.array({width}), x)[...])"
+            raise _out(number, index, "bits side by side, without a step", do)
+        if chosen.start > chosen.stop:
+            do = f"write x[{chosen.stop}:{chosen.start + 1}] for the bits that Verilog calls so"
+            raise _out(number, index, "the lower end first, and the upper end behind it", do)
         return made("bits", Bits(len(chosen)), number, data=(chosen.start,))
-    if not -number.width <= index < number.width:
-        raise _out(number, index, f"a bit from 0 to {number.width - 1}")
-    return made("bits", Bool, number, data=(index % number.width,))
+    if place is None:
+        raise _out(number, index, "one index or slice: it is no array")
+    if not -width <= place < width:
+        raise _out(number, index, f"a bit from 0 to {width - 1}")
+    return made("bits", Bool, number, data=(place % width,))
 
 
-def _out(value: Signal, index: object, expected: str) -> Exception:
-    return wrong(
-        f"a part of {value.type}",
-        expected=expected,
-        came=str(index).replace("slice", "the slice"),
-        do="index what is there",
-    )
+def _out(value: Signal, index: object, expected: str, do: str = "index what is there") -> Exception:
+    items = index if isinstance(index, tuple) else (index,)
+    came = f"[{', '.join(map(_shown, items))}]"
+    return wrong(f"a part of {value.type}", expected=expected, came=came, do=do)
+
+
+def _shown(item: object) -> str:
+    if isinstance(item, slice):
+        ends = ["" if one is None else _shown(one) for one in (item.start, item.stop, item.step)]
+        return ":".join(ends if item.step is not None else ends[:2])
+    return told(item) if isinstance(item, Signal) else str(item)

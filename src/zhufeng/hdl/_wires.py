@@ -6,12 +6,22 @@ from typing import Any
 
 from zhufeng.hdl._scope import scope, wrong
 from zhufeng.hdl._signal import Signal, local, physical, spread_array
-from zhufeng.hdl._struct import AnyType, assembled, fit, flatten, leaves_of
+from zhufeng.hdl._struct import (
+    AnyType,
+    Struct,
+    assembled,
+    fit,
+    flatten,
+    leaves_of,
+    need_type,
+    type_of,
+)
 
 
 def wire(kind: AnyType) -> Any:
     """A value that `connect` gives later in the same function."""
     here = scope()
+    need_type(kind, "a wire")
     leaves = [
         Signal(here, here.wire(physical(leaf, here.levels)), leaf, here.levels)
         for leaf in leaves_of(kind, "").values()
@@ -22,7 +32,7 @@ def wire(kind: AnyType) -> Any:
 def connect(target: Any, value: Any) -> None:
     """Give a wire its value, once."""
     here = scope()
-    wires, _ = flatten(target)
+    wires = flatten(target)[0] if isinstance(target, Signal | Struct) else [target]
     for one in wires:
         is_wire = isinstance(one, Signal) and one.scope is here and here.is_wire(one.value)
         if not is_wire or here.joined(one.value):
@@ -30,9 +40,9 @@ def connect(target: Any, value: Any) -> None:
                 "connect",
                 expected="a wire of this module that is not connected yet",
                 came="a wire that is" if is_wire else "no wire",
-                do="make one with wire(type), and connect it once",
+                do="make one with wire(type) in this function, and connect it once as a whole",
             )
-    kind: Any = target.type if isinstance(target, Signal) else type(target)
+    kind = target.type if isinstance(target, Signal) else type_of(target)
     values, _ = flatten(fit(value, kind, "what is connected to a wire"))
     for one, given in zip(wires, values, strict=True):
         own = local(given)

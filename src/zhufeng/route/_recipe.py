@@ -324,7 +324,7 @@ def _ordered(needs: Mapping[str, tuple[str, ...]], source: str) -> Iterable[str]
                 )
     graph = {name: needs[name] for name in known_stages() if name in needs}
     try:
-        return list(graphlib.TopologicalSorter(graph).static_order())
+        graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         cycle = " needs ".join(reversed(error.args[1]))
         raise InputError(
@@ -333,3 +333,7 @@ def _ordered(needs: Mapping[str, tuple[str, ...]], source: str) -> Iterable[str]
             came=cycle,
             do="remove one of them; the package that brings it is at fault",
         ) from None
+    order: list[str] = []
+    while left := [name for name in graph if name not in order]:
+        order.append(next(name for name in left if set(graph[name]) <= set(order)))
+    return order

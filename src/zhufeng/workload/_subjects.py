@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,23 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from zhufeng.base import InputError, brief, derive_seed, needs_extra, read_json, shown
+from zhufeng.base import (
+    InputError,
+    brief,
+    call_named,
+    derive_seed,
+    load_named,
+    needs_extra,
+    read_json,
+    shown,
+)
 from zhufeng.models import DECODER, Decoder, initialise, read_weights
 from zhufeng.workload._batches import Extent, drawn_batch, small_extent
 from zhufeng.workload._calls import Batch
 from zhufeng.workload._shrink import shrunk_decoder, shrunk_hugging_face
 
 _PAIR = 2
+_CALLED = "a function that can be called without arguments and returns a module"
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def subject_of_function(name: str, code: Path | None, extent: Extent) -> Subject
     def make(meta: bool, **arguments: Any) -> Subject:
         torch.manual_seed(derive_seed(extent.seed, "weights"))
         with torch.device("meta") if meta else nullcontext():
-            made = _called(function, name, arguments)
+            made = call_named(function, name, arguments, expected=_CALLED)
         model, batch = made if isinstance(made, tuple) and len(made) == _PAIR else (made, None)
         if not isinstance(model, nn.Module):
             raise InputError(
@@ -95,30 +102,8 @@ def subject_of_function(name: str, code: Path | None, extent: Extent) -> Subject
     return Subject(subject.name, subject.model, subject.batch, lambda: make(False, small=True))
 
 
-def _called(function: Callable[..., Any], name: str, arguments: dict[str, Any]) -> Any:
-    try:
-        return function(**arguments)
-    except Exception as error:
-        raise InputError(
-            f"{shown(name)} has failed",
-            expected="a function that can be called without arguments and returns a module",
-            came=f"{type(error).__name__}: {brief(error)}",
-            do="call it by itself in Python, and mend it",
-        ) from error
-
-
 def _function(name: str, code: Path | None) -> Callable[..., Any]:
-    module_name, _, attribute = name.rpartition(":")
-    try:
-        module = _module_of_file(code) if code else importlib.import_module(module_name)
-        found = getattr(module, attribute)
-    except Exception as error:
-        raise InputError(
-            f"{shown(name)} cannot be found",
-            expected="a function package.module:function, or one of a Python file",
-            came=f"{type(error).__name__}: {error}",
-            do="check the name, and that its package is installed",
-        ) from error
+    found = load_named(name, code)
     if not callable(found):
         raise InputError(
             f"{shown(name)} is not a function",
@@ -128,16 +113,6 @@ def _function(name: str, code: Path | None) -> Callable[..., Any]:
         )
     function: Callable[..., Any] = found
     return function
-
-
-def _module_of_file(path: Path) -> Any:
-    spec = util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path.name} is no Python file")
-    module = util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # where pickles and dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
 
 
 def _decoder_subject(config: Any, weights: Sequence[Path], extent: Extent, path: Path) -> Subject:

@@ -11,7 +11,7 @@ import numpy as np
 from zhufeng.base import InputError
 from zhufeng.hdl import ir
 from zhufeng.hdl.interpret._cell import Cell
-from zhufeng.hdl.interpret._values import Values
+from zhufeng.hdl.interpret._values import Values, dtype
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,18 @@ def interpret(
     Raises:
         InputError: inputs that do not fit.
     """
+    ir.need_module(module)
     length, lanes = _size(module, inputs, cycles)
+    if reset is not None and len(reset) < length:
+        raise InputError(
+            f"the reset of {module.name}",
+            expected=f"rst in each of {length} cycles",
+            came=f"{len(reset)} of them",
+            do="give 0 for the cycles without reset",
+        )
+    given: dict[str, Values] = {
+        port: np.asarray(inputs[port]).astype(dtype(form)) for port, form in module.inputs.items()
+    }
     cell = Cell(module, lanes, seed, module.name, reset=reset is None)
     outputs: dict[str, list[Values]] = {port: [] for port in module.outputs}
     recorded: dict[str, list[Values]] = {name: [] for name in record}
@@ -72,7 +83,7 @@ def interpret(
     on = np.ones(lanes, np.int64)
     for cycle in range(length):
         rst = np.full(lanes, reset[cycle] if reset is not None else 0, np.int64)
-        cell.begin(lambda port, at=cycle: np.asarray(inputs[port][at]))  # type: ignore[misc]
+        cell.begin(lambda port, at=cycle: given[port][at])  # type: ignore[misc]
         for port, values in outputs.items():
             values.append(cell.output(port))
         for name, values in recorded.items():
@@ -97,6 +108,14 @@ def _stacked(values: list[Values]) -> Values:
 
 def _recorded(cell: Cell, name: str) -> Values:
     part, _, rest = name.partition(".")
+    known = cell.inside if rest else cell.module.lets
+    if part not in known:
+        raise InputError(
+            f"a value to record in {cell.module.name}",
+            expected=", ".join(known) or "an instance, of which there is none",
+            came=name,
+            do="name a value, or a value of an instance as instance.value",
+        )
     if not rest:
         return cell.value(part)
     shape = cell.module.instances[part].shape
@@ -120,6 +139,13 @@ def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -
             came=", ".join(inputs) or "none",
             do="give an array for each",
         )
+    if cycles is None and not inputs:
+        raise InputError(
+            f"the cycles of {module.name}",
+            expected="a number, for it has no inputs to tell",
+            came="none",
+            do="write cycles=100",
+        )
     sizes = {np.asarray(values).shape[:2] for values in inputs.values()} or {(cycles or 0, 1)}
     for port, form in module.inputs.items():
         values = np.asarray(inputs[port])
@@ -136,14 +162,19 @@ def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -
 
 
 def _check(module: ir.Module, port: str, form: ir.Form, values: Values) -> None:
-    whole = values.dtype == object or np.issubdtype(values.dtype, np.integer)
+    if values.dtype == object:
+        whole = all(isinstance(one, int | np.integer) for one in values.flat)
+    else:
+        whole = values.dtype == bool or np.issubdtype(values.dtype, np.integer)
     shaped = values.ndim == 2 + len(form.shape) and values.shape[2:] == form.shape
-    if whole and shaped and all(map(form.has, (int(values.min()), int(values.max())))):
+    ends = (int(values.min()), int(values.max())) if whole and values.size else ()
+    if whole and shaped and all(map(form.has, ends)):
         return
     axes = ", ".join(("cycles", "lanes", *map(str, form.shape)))
     raise InputError(
         f"input {port} of {module.name}",
         expected=f"integers [{axes}] from {form.low} to {form.high}",
-        came=f"{values.dtype} {list(values.shape)}",
+        came=f"{values.dtype} {list(values.shape)}"
+        + (f" from {ends[0]} to {ends[1]}" if ends else ""),
         do="reshape or convert it",
     )

@@ -1,6 +1,14 @@
 """The IR: modules of named values that are arrays of bit-vectors."""
 
-from zhufeng.hdl.ir._check import IrError, below, check, inner_modules, memory_values, stateful
+from zhufeng.hdl.ir._check import (
+    IrError,
+    below,
+    check,
+    inner_modules,
+    memory_values,
+    need_module,
+    stateful,
+)
 from zhufeng.hdl.ir._form import BIT, Form
 from zhufeng.hdl.ir._module import (
     Claim,
@@ -43,6 +51,7 @@ __all__ = [
     "links",
     "memory_values",
     "module_names",
+    "need_module",
     "operands",
     "order",
     "parse_ir",

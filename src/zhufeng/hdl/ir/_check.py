@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from zhufeng.base import InputError
 from zhufeng.hdl.ir._form import Form
 from zhufeng.hdl.ir._module import Fold, Instance, Memory, Module, ReadPort, Register, WritePort
 from zhufeng.hdl.ir._ops import problems
@@ -15,6 +16,21 @@ _VALUE = re.compile(r"[A-Za-z0-9_]+")
 
 class IrError(Exception):
     """A module that is none: an error in what made it, not of a user."""
+
+
+def need_module(value: object) -> None:
+    """Refuse what is no module of the IR.
+
+    Raises:
+        InputError: it is something else, such as what `@module` has made.
+    """
+    if not isinstance(value, Module):
+        raise InputError(
+            "hardware to simulate, rewrite or print",
+            expected="a module of the IR",
+            came=type(value).__name__,
+            do="give f.ir of what @module or @function has made",
+        )
 
 
 def check(module: Module) -> None:
@@ -37,6 +53,7 @@ def inner_modules(module: Module) -> list[Module]:
 
 def below(module: Module) -> list[Module]:
     """A module and all inside it, each once, those inside first."""
+    need_module(module)
     found: dict[int, Module] = {}
 
     def visit(one: Module) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from zhufeng.hdl import ir
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
 from zhufeng.hdl.verilog._pieces import INDENT, indexed, loops, variable
-from zhufeng.hdl.verilog._values import LEAVES, Values
+from zhufeng.hdl.verilog._values import Values
 
 _ON = "1'b1"
 
@@ -42,21 +42,14 @@ class Body:
             pins.append(f".{ENABLE}({enable or _ON})")
         return pins
 
-    def port_value(self, part: str, port: str) -> str | None:
-        """The value that stands for an output of an instance or a fold, if anybody uses it."""
-        found = [n for n, let in self.module.lets.items() if let.data == (part, port)]
-        return found[0] if found else None
-
     # Declarations.
 
     def leaves(self) -> Iterator[str]:
         """What is given from elsewhere: registers, ports of instances, what is read."""
-        done = set()
-        for name, let in self.module.lets.items():
-            called = self.values.name(name) if let.op in LEAVES - {"input"} else ""
-            if called and let.form.width and called not in done:
-                done.add(called)
-                yield f"{variable('logic', let.form, called)};{_at(let)}"
+        for name in self.values.leaves():
+            let = self.module.lets[name]
+            if let.op != "input" and let.form.width:
+                yield f"{variable('logic', let.form, self.values.name(name))};{_at(let)}"
 
     def declarations(self) -> Iterator[str]:
         """The values that have a name, each after those of which it is made."""

@@ -52,18 +52,26 @@ class Names:
 
     def __init__(self, module: ir.Module) -> None:
         self._by_thing: dict[tuple[str, str], str] = {}
-        self._taken: set[str] = set()
+        # Verilator has what is called as its module in one space with it.
+        self._taken: set[str] = {legal(module.name)}
         for port in module.inputs:
             self.of("input", port)
         for port in module.outputs:
             self.of("output", port)
 
-    def of(self, kind: str, name: str) -> str:
-        """What a thing of a kind is called: an input, an output, a value, a part."""
+    def of(self, kind: str, name: str, called: str = "") -> str:
+        """What a thing of a kind is called: an input, an output, a value, a part.
+
+        Args:
+            kind: which of these.
+            name: its name among those of its kind.
+            called: what it should be called instead.
+        """
         key = (kind, name)
         if key not in self._by_thing:
             # An output may have the name of an input; Verilog has one space for both.
-            wanted = f"{name}_out" if kind == "output" and name in self._taken else name
+            wanted = called or name
+            wanted = f"{wanted}_out" if kind == "output" and wanted in self._taken else wanted
             self._by_thing[key] = legal(wanted, self._taken)
             self._taken.add(self._by_thing[key])
         return self._by_thing[key]

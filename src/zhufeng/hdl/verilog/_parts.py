@@ -21,7 +21,7 @@ def instance(body: Body, name: str, of: ir.Instance) -> Iterator[str]:
                 pins.append(f".{ports.of('input', port)}({body.values.bits(value, index)})")
         for port, given in inner.outputs.items():
             if inner.form(given).width:
-                used = body.port_value(name, port)
+                used = body.values.leaf("port", name, port)
                 pin = indexed(body.values.name(used), index) if used else ""
                 pins.append(f".{ports.of('output', port)}({pin})")
         called = f"{body.module_names[id(inner)]} {body.names.of('part', name)} "
@@ -94,7 +94,7 @@ def _wired(of: ir.Fold) -> list[str]:
 
 def _target(body: Body, name: str, port: str) -> str | None:
     """What is called what an output of the whole chain gives."""
-    value = body.port_value(name, port)
+    value = body.values.leaf("port", name, port)
     if value is None or not body.module.form(value).width:
         return None
     return body.values.name(value)

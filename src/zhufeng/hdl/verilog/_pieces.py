@@ -24,6 +24,13 @@ def variable(kind: str, form: Form, name: str) -> str:
     return " ".join(part for part in (kind, declared(form), name) if part)
 
 
+def message(text: str) -> str:
+    """A string that ``$error`` prints as it is."""
+    written = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "%": "%%"}
+    shown = (written.get(c, c if c.isprintable() else f"\\{ord(c) % 256:03o}") for c in text)
+    return f'"{"".join(shown)}"'
+
+
 def indexed(name: str, index: Sequence[str]) -> str:
     """An element of something."""
     return name + "".join(f"[{one}]" for one in index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from zhufeng.hdl import ir
@@ -10,14 +9,14 @@ from zhufeng.hdl.ir import Form
 from zhufeng.hdl.verilog._body import Body
 from zhufeng.hdl.verilog._expressions import literal
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET
-from zhufeng.hdl.verilog._pieces import INDENT, array_of, indexed, loops, variable
+from zhufeng.hdl.verilog._pieces import INDENT, array_of, indexed, loops, message, variable
 
 
 def registers(body: Body) -> Iterator[str]:
     """All of a module: those that are reset, then those that are not."""
     starts, after, free = [], [], []
     for name, register in body.module.registers.items():
-        value = _leaf(body, "register", (name,))
+        value = body.values.leaf("register", name)
         if value is None or not register.form.width:
             continue
         target = body.values.name(value)
@@ -43,17 +42,11 @@ def registers(body: Body) -> Iterator[str]:
         yield "end"
 
 
-def _leaf(body: Body, op: str, data: tuple[object, ...]) -> str | None:
-    """The value that stands for a register or for a port of a memory."""
-    found = [n for n, let in body.module.lets.items() if (let.op, let.data) == (op, data)]
-    return found[0] if found else None
-
-
 def claims(body: Body) -> Iterator[str]:
     """What is asserted, assumed and covered, as properties."""
     off = f"{RESET} || !{ENABLE}" if body.has_enable else RESET
     for number, claim in enumerate(body.module.claims):
-        rest = f" else $error({json.dumps(claim.text)})" if claim.kind == "assert" else ""
+        rest = f" else $error({message(claim.text)})" if claim.kind != "cover" else ""
         head = f"{claim.kind}_{number}: {claim.kind} property"
         when = f"@(posedge {CLOCK}) disable iff ({off})"
 
@@ -109,7 +102,7 @@ def _bank(body: Body, name: str, of: ir.Memory, index: Sequence[str]) -> list[st
 def _read(
     body: Body, name: str, number: int, port: ir.ReadPort, index: Sequence[str]
 ) -> Iterator[str]:
-    value = _leaf(body, "read", (name, number))
+    value = body.values.leaf("read", name, number)
     if value is None:
         return
     target = indexed(body.values.name(value), index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from zhufeng.hdl import ir
@@ -40,16 +40,32 @@ class Values:
         self.module = module
         self.declared = declared
         self._names = names
-        self._canonical: dict[tuple[object, ...], str] = {}
+        uses = _uses(module)
+        self._leaves: dict[tuple[object, ...], str] = {}
+        for name, let in module.lets.items():
+            if let.op in LEAVES and uses[name]:
+                self._leaves.setdefault((let.op, *let.data), name)
 
     def name(self, value: str) -> str:
         """What a value is called."""
         let = self.module.lets[value]
         if let.op == "input":
             return self._names.of("input", str(let.data[0]))
-        if let.op in LEAVES:
-            value = self._canonical.setdefault((let.op, *let.data), value)
-        return self._names.of("value", value)
+        if let.op not in LEAVES:
+            return self._names.of("value", value)
+        first = self._leaves[let.op, *let.data]
+        return self._names.of("value", first, _leaf_name(let) if first.isdigit() else first)
+
+    def leaf(self, op: str, *data: object) -> str | None:
+        """The value that stands for a register, an output of a part, or what is read.
+
+        None: nobody uses it.
+        """
+        return self._leaves.get((op, *data))
+
+    def leaves(self) -> Iterator[str]:
+        """All of these, and the inputs that are used."""
+        return iter(self._leaves.values())
 
     def path(self, value: str, index: Sequence[str] = ()) -> str:
         """A name, and indices: what can be indexed further."""
@@ -66,8 +82,14 @@ class Values:
         found = self.definition(value, index)
         return self.path(value, index) if found is None or len(found) > _LONG else found
 
-    def element(self, value: str, index: Sequence[str]) -> str:
-        """An element as an operand, with its sign, in any context."""
+    def element(self, value: str, index: Sequence[str], *, alike: bool = False) -> str:
+        """An element as an operand, with its sign.
+
+        Args:
+            value: of which.
+            index: where, in all its axes.
+            alike: beside others of its width and sign alone, so that nothing widens it.
+        """
         value, index = self._seen_through(value, index)
         let = self.module.lets[value]
         if not let.form.width:
@@ -81,7 +103,7 @@ class Values:
         if found is None or len(found) > _LONG:
             text = self.path(value, index)
             return f"$signed({text})" if let.form.signed and index else text
-        return self._closed(let, found)
+        return found if alike and let.op == "not" else self._closed(let, found)
 
     def definition(self, value: str, index: Sequence[str]) -> str | None:
         """What of a value stands at `index`, by what it is made of; None: look deeper inside."""
@@ -97,8 +119,11 @@ class Values:
 
     def _computed(self, let: Let, index: Sequence[str]) -> str:
         forms = [self.module.form(arg) for arg in let.args]
-        of = self.path if let.op in _ON_NAMES else self.element
-        return expression(let, forms, [of(arg, index) for arg in let.args])
+        if let.op in _ON_NAMES:
+            return expression(let, forms, [self.path(arg, index) for arg in let.args])
+        alike = let.op in _BITWISE and len({(one.width, one.signed) for one in forms}) == 1
+        args = [self.element(arg, index, alike=alike) for arg in let.args]
+        return expression(let, forms, args)
 
     def _closed(self, let: Let, text: str) -> str:
         """An expression as an operand: with its own width and sign in any context."""
@@ -226,6 +251,12 @@ def _as_wide(index: str, width: int) -> str:
     return index if width == _GENVAR else f"{width}'({index})"
 
 
+def _leaf_name(let: Let) -> str:
+    """What a nameless output of an instance, or what is read, is called: `queue_level`."""
+    part, *rest = map(str, let.data)
+    return "_".join((part, *(["read"] if let.op == "read" else []), *rest))
+
+
 _WRITTEN: Final = {
     "const": Values._constant,  # noqa: SLF001 (its own)
     "slice": Values._sliced,  # noqa: SLF001
@@ -271,6 +302,8 @@ def _uses(module: ir.Module) -> Counter[str]:
     uses.update(claim.value for claim in module.claims)
     for name in reversed(ir.order(module)):
         let = module.lets[name]
+        if not uses[name]:
+            continue
         through = name.isdigit() and let.op in _VIEWS
         for place, arg in enumerate(let.args):
             again = let.op in _REPEATING or (let.op == "case" and place == 0)
@@ -285,5 +318,6 @@ def to_declare(module: ir.Module) -> set[str]:
         name
         for name, let in module.lets.items()
         if let.op not in LEAVES | {"const"}
+        and uses[name]
         and (not name.isdigit() or (let.op not in _VIEWS and uses[name] > 1))
     }
