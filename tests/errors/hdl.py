@@ -1,8 +1,9 @@
-"""Errors of zhufeng.hdl."""
+"""Errors of zhufeng.hdl: the interpreter."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.errors.case import case
 from zhufeng.hdl import ir
 from zhufeng.hdl.interpret import interpret
+from zhufeng.hdl.verilog import to_verilog
 
 Patch = pytest.MonkeyPatch
 MODULE = """
@@ -32,7 +34,10 @@ def input_missing(_: Path, __: Patch) -> None:
 
 
 @case(
-    "input a of m", "integers [cycles, lanes] from 0 to 15", "int64 [3, 1]", "reshape or convert it"
+    "input a of m",
+    "integers [cycles, lanes] from 0 to 15",
+    "int64 [3, 1] from 16 to 16",
+    "reshape or convert it",
 )
 def input_too_large(_: Path, __: Patch) -> None:
     run(a=np.full((3, 1), 16), b=np.zeros((3, 1, 2), int))
@@ -46,3 +51,60 @@ def input_too_large(_: Path, __: Patch) -> None:
 )
 def inputs_unlike(_: Path, __: Patch) -> None:
     run(a=np.zeros((3, 1), int), b=np.zeros((4, 1, 2), int))
+
+
+@case(
+    "hardware to simulate, rewrite or print",
+    "a module of the IR",
+    "str",
+    "give f.ir of what @module or @function has made",
+)
+def no_module(_: Path, __: Patch) -> None:
+    interpret(cast("ir.Module", MODULE), {})
+
+
+@case(
+    "hardware to simulate, rewrite or print",
+    "a module of the IR",
+    "NoneType",
+    "give f.ir of what @module or @function has made",
+)
+def no_module_to_print(_: Path, __: Patch) -> None:
+    to_verilog(cast("ir.Module", None))
+
+
+@case("the cycles of m", "a number, for it has no inputs to tell", "none", "write cycles=100")
+def cycles_missing(_: Path, __: Patch) -> None:
+    interpret(ir.parse_ir("module m {\n}"), {})
+
+
+@case(
+    "the reset of m",
+    "rst in each of 3 cycles",
+    "1 of them",
+    "give 0 for the cycles without reset",
+)
+def reset_too_short(_: Path, __: Patch) -> None:
+    interpret(ir.parse_ir("module m {\n}"), {}, cycles=3, reset=[1])
+
+
+@case(
+    "a value to record in m",
+    "a",
+    "c",
+    "name a value, or a value of an instance as instance.value",
+)
+def recorded_unknown(_: Path, __: Patch) -> None:
+    inputs = {"a": np.zeros((1, 1), int), "b": np.zeros((1, 1, 2), int)}
+    interpret(ir.parse_ir(MODULE), inputs, record=["c"])
+
+
+@case(
+    "a value to record in m",
+    "an instance, of which there is none",
+    "a.c",
+    "name a value, or a value of an instance as instance.value",
+)
+def recorded_in_no_instance(_: Path, __: Patch) -> None:
+    inputs = {"a": np.zeros((1, 1), int), "b": np.zeros((1, 1, 2), int)}
+    interpret(ir.parse_ir(MODULE), inputs, record=["a.c"])

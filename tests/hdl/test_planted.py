@@ -41,9 +41,7 @@ PLANTS = (
     Plant("_types.py", "return SInt(a + b) if", "return SInt(a + b - 1) if", NUMBERS),
     Plant("_signal.py", '~_compare("lt", ">="', '~_compare("le", ">="', NUMBERS),
     Plant("_signal.py", "data=(place % width,)", "data=(-place % width,)", NUMBERS),
-    Plant(
-        "_functions.py", 'made("cat", kind, *parts)', 'made("cat", kind, *parts[::-1])', NUMBERS
-    ),
+    Plant("_functions.py", 'made("cat", kind, *parts)', 'made("cat", kind, *parts[::-1])', NUMBERS),
     Plant("_functions.py", "slice(0, shape[axis] - 1)", "slice(1, shape[axis])", DESIGNS),
     Plant("_choices.py", "data=keys)", "data=[key ^ 1 for key in keys])", ARRAYS),
     Plant("_repeat.py", "order = [axis, *(", "order = [*(", REPETITION),

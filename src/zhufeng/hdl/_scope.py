@@ -115,7 +115,7 @@ class Scope:
         """The repetitions under way."""
         self._names: dict[str, str] = {}
         self._joined: dict[str, str] = {}
-        self._inner: dict[str, str] = {}
+        self._inner: dict[tuple[int, str, Levels], str] = {}
 
     def add(
         self,
@@ -164,7 +164,8 @@ class Scope:
 
     def capture(self, signal: Signal) -> str:
         """The input that stands for a value of a scope further out."""
-        key = f"{id(signal.scope)}.{signal.value}"
+        # A vmap shows one value as an array and as an element of it.
+        key = (id(signal.scope), signal.value, signal.levels)
         if key not in self._inner:
             outer = signal.scope.name_of(signal.value)
             port = unique(outer if not outer.isdigit() else "captured", self.inputs.keys())

@@ -50,6 +50,7 @@ class Cell:
             for name, one in module.folds.items()
         }
         self._known: dict[str, Values] = {}
+        self._next: dict[str, Values] = {}
         self._inputs: Inputs = _none
 
     def _start(self, form: ir.Form, reset: tuple[int, ...] | None, seed: int, name: str) -> Values:
@@ -85,25 +86,37 @@ class Cell:
         """What stands at an output."""
         return self.value(self.module.outputs[port])
 
-    def end(self, reset: Values, enable: Values) -> None:
-        """End the cycle: everything takes its next state at once.
+    def settle(self, reset: Values, enable: Values) -> None:
+        """Compute the next state of everything: a value that is not known yet needs the present.
 
         Args:
             reset: [lanes] of 0 and 1.
             enable: likewise; where it is 0, only reset changes anything.
         """
-        nexts = {name: self.value(one.next) for name, one in self.module.registers.items()}
-        for name, cell in self.inside.items():
-            cell.end(*self._inner(name, reset, enable))
+        self._next = {
+            name: self._after(name, one, reset, enable)
+            for name, one in self.module.registers.items()
+        }
         for name, memory in self.memories.items():
-            memory.end(self.module.memories[name], self.value, enable)
-        for name, one in self.module.registers.items():
-            rows = (self.lanes, *[1] * len(one.form.shape))
-            held = np.where(enable.reshape(rows) != 0, nexts[name], self.registers[name])
-            if one.reset is not None:
-                start = np.array(one.reset, object).reshape(one.form.shape)
-                held = np.where(reset.reshape(rows) != 0, start, held)
-            self.registers[name] = held.astype(dtype(one.form))
+            memory.settle(self.module.memories[name], self.value, enable)
+        for name, cell in self.inside.items():
+            cell.settle(*self._inner(name, reset, enable))
+
+    def _after(self, name: str, one: ir.Register, reset: Values, enable: Values) -> Values:
+        rows = (self.lanes, *[1] * len(one.form.shape))
+        held = np.where(enable.reshape(rows) != 0, self.value(one.next), self.registers[name])
+        if one.reset is not None:
+            start = np.array(one.reset, object).reshape(one.form.shape)
+            held = np.where(reset.reshape(rows) != 0, start, held)
+        return held.astype(dtype(one.form))
+
+    def commit(self) -> None:
+        """End the cycle: everything takes the state that `settle` has computed."""
+        self.registers = self._next
+        for memory in self.memories.values():
+            memory.commit()
+        for cell in self.inside.values():
+            cell.commit()
 
     def claims(self, reset: Values, enable: Values) -> Iterator[tuple[str, ir.Claim, Values]]:
         """Every claim here and below, with where it is judged and true or not: -1, 0, 1."""
@@ -215,6 +228,7 @@ class _Memory:
             start = np.array(memory.init, object)
             self.held = np.broadcast_to(start, shape).astype(dtype(memory.form))
         self.read_before = [anything(memory.form, (lanes, *banks), draw) for _ in memory.reads]
+        self._next = self.held, self.read_before
 
     def read(self, memory: ir.Memory, number: int, value: Callable[[str], Values]) -> Values:
         """What stands at a port."""
@@ -246,16 +260,21 @@ class _Memory:
                     held[at] = memory.form.wrap((before & ~mask) | (after & mask))
         return held
 
-    def end(self, memory: ir.Memory, value: Callable[[str], Values], enable: Values) -> None:
-        """End the cycle."""
+    def settle(self, memory: ir.Memory, value: Callable[[str], Values], enable: Values) -> None:
+        """Compute what it holds after the cycle."""
         rows = (len(enable), *[1] * len(memory.form.shape))
         on = enable.reshape(rows) != 0
+        read = list(self.read_before)
         for number, port in enumerate(memory.reads):
             if port.sync:
                 found = self._at(memory, port, value)
                 reads = on if port.enable is None else on & (value(port.enable) != 0)
-                self.read_before[number] = np.where(reads, found, self.read_before[number])
-        self.held = np.where(on[..., None], self._written(memory, value), self.held)
+                read[number] = np.where(reads, found, read[number])
+        self._next = np.where(on[..., None], self._written(memory, value), self.held), read
+
+    def commit(self) -> None:
+        """End the cycle."""
+        self.held, self.read_before = self._next
 
 
 def _mask(memory: ir.Memory, bits: int, groups: int) -> int:

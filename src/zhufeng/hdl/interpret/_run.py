@@ -93,7 +93,8 @@ def interpret(
                 covered[f"{path}: {claim.text}"] += int((held == 1).sum())
             else:
                 failures += _failed(cycle, path, claim, held, lanes)
-        cell.end(rst, on)
+        cell.settle(rst, on)
+        cell.commit()
     return Run(
         {port: _stacked(values) for port, values in outputs.items()},
         {name: _stacked(values) for name, values in recorded.items()},
