@@ -15,6 +15,7 @@ from zhufeng.hdl import (
     Struct,
     UInt,
     as_bits,
+    as_uint,
     cat,
     connect,
     const,
@@ -22,12 +23,19 @@ from zhufeng.hdl import (
     function,
     instance,
     ir,
+    join,
+    leading_zeros,
     mem,
     module,
     mux,
     of,
+    pack,
+    put,
     reg,
+    saturate,
     shift_in,
+    switch,
+    unpack,
     vmap,
     wire,
     wrap,
@@ -203,3 +211,38 @@ def pair() -> Function[..., Signal]:
         return as_bits(cat(x, y))
 
     return side_by_side
+
+
+class Numbers(Struct):
+    """What is computed of numbers with and without a sign."""
+
+    less: Signal = of(Bool)
+    shifted: Signal = of(SInt(6))
+    nearest: Signal = of(UInt(4))
+    taken: Signal = of(SInt(6))
+    put: Signal = of(SInt(6).array(3))
+    chosen: Signal = of(UInt(5))
+    zeros: Signal = of(UInt(3))
+    parts: Signal = of(Bits(6))
+    mixed: Signal = of(SInt(13))
+
+
+def numbers() -> ir.Module:
+    """Operations whose operands differ in width and sign."""
+
+    @function(a=SInt(6), b=UInt(5), v=SInt(6).array(3))
+    def compute(a: Signal, b: Signal, v: Signal) -> Numbers:
+        index = as_uint(b[0:3])
+        return Numbers(
+            less=a < b,
+            shifted=a >> index,
+            nearest=saturate(a - b, UInt(4)),
+            taken=v[index],
+            put=put(v[::-1], index, a),
+            chosen=switch(index, {1: b, 4: wrap(b + 1, 5), 6: ~b}, 7),
+            zeros=leading_zeros(a),
+            parts=pack(join(unpack(UInt(2).array(1), b[3:5]), unpack(UInt(2).array(2), b[0:4]))),
+            mixed=a * b - v[1],
+        )
+
+    return compute.ir

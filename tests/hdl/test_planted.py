@@ -73,10 +73,11 @@ PLANTS = (
     Plant("verilog/_expressions.py", "$signed({{1'b0, {arg}}})", "$signed({arg})", VERILOG),
     Plant("verilog/_values.py", "in reversed(let.args))", "in let.args)", VERILOG),
     Plant("verilog/_values.py", "if at.high < size:", "if at.high <= size:", VERILOG),
-    Plant("verilog/_values.py", "uses[name] > 1)", "uses[name] < 1)", VERILOG),
+    Plant("verilog/_values.py", "offset_index(start, step,", "offset_index(0, step,", VERILOG),
+    Plant("verilog/_body.py", "'({width - 1} - bit_);", "'({width} - bit_);", VERILOG),
     Plant("verilog/_state.py", "end else{enable} begin", "end else begin", VERILOG),
     Plant("verilog/_state.py", "[{group * width} +:", "[{group} +:", VERILOG),
-    Plant("verilog/_parts.py", "[{of.length - 1}]", "[0]", VERILOG),
+    Plant("verilog/_parts.py", "[{self._k} - 1]", "[0]", VERILOG),
 )
 
 

@@ -202,11 +202,14 @@ def _none(port: str) -> Values:
 
 
 def anything(form: ir.Form, shape: tuple[int, ...], draw: np.random.Generator) -> Values:
-    """Elements drawn at random."""
+    """Elements drawn at random, one in four with all bits 0 or all 1: what hardware asks for."""
     count = math.prod(shape)
     size = max(1, -(-form.width // 8))
     raw = draw.bytes(size * count)
     numbers = [int.from_bytes(raw[n * size : (n + 1) * size], "little") for n in range(count)]
+    for place, end in enumerate(draw.integers(-1, 7, count).tolist()):
+        if end < 1:
+            numbers[place] = end
     found = np.empty(count, object)
     found[:] = [form.wrap(number) for number in numbers]
     return found.reshape(shape).astype(dtype(form))

@@ -1,5 +1,5 @@
 """The IR as SystemVerilog."""
 
-from zhufeng.hdl.verilog._print import Port, Verilog, to_verilog
+from zhufeng.hdl.verilog._print import WAIVERS, Port, Verilog, to_verilog
 
-__all__ = ["Port", "Verilog", "to_verilog"]
+__all__ = ["WAIVERS", "Port", "Verilog", "to_verilog"]

@@ -40,7 +40,8 @@ def expression(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
     if let.op in _INFIX:
         return f" {_INFIX[let.op]} ".join(args)
     if let.op in _PREFIX:
-        return _PREFIX[let.op] + args[0]
+        # Two signs in a row are no expression: a negative number stands in brackets.
+        return _PREFIX[let.op] + (f"({args[0]})" if args[0].startswith("-") else args[0])
     return _OTHERS[let.op](let, forms, args)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from zhufeng.hdl import ir
 from zhufeng.hdl.ir import Form
@@ -13,6 +13,12 @@ from zhufeng.hdl.verilog._body import Body, has_state
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
 from zhufeng.hdl.verilog._pieces import INDENT, variable
 from zhufeng.hdl.verilog._values import to_declare
+
+WAIVERS: Final[Mapping[str, str]] = {
+    "PINCONNECTEMPTY": "an output of a module that this design does not use",
+    "UNUSEDSIGNAL": "bits that the design itself does not use; `rst` where nothing is reset",
+}
+"""What Verilator's ``-Wall`` may say of printed modules, by kind, and why it may."""
 
 
 @dataclass(frozen=True)
