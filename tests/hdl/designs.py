@@ -16,6 +16,7 @@ from zhufeng.hdl import (
     UInt,
     as_bits,
     as_uint,
+    assert_,
     cat,
     connect,
     const,
@@ -34,7 +35,9 @@ from zhufeng.hdl import (
     reg,
     saturate,
     shift_in,
+    stack,
     switch,
+    transpose,
     unpack,
     vmap,
     wire,
@@ -237,7 +240,7 @@ def numbers() -> ir.Module:
             less=a < b,
             shifted=a >> index,
             nearest=saturate(a - b, UInt(4)),
-            taken=v[index],
+            taken=v[as_uint(b[0:2])],
             put=put(v[::-1], index, a),
             chosen=switch(index, {1: b, 4: wrap(b + 1, 5), 6: ~b}, 7),
             zeros=leading_zeros(a),
@@ -246,3 +249,46 @@ def numbers() -> ir.Module:
         )
 
     return compute.ir
+
+
+def nested() -> ir.Module:
+    """Two instances with arrays, a chain and banks of memory, each held by its own enable."""
+
+    class Inner(State):
+        grid: Signal = reg(UInt(4).array(2, 3), reset=[[1, 2, 3], [4, 5, 6]])
+        free: Signal = reg(UInt(4), reset=0)
+        banks: Memory = mem(UInt(4), 4, reads=("sync",), banks=(2,), initial=[1, 2, 3, 4])
+
+    class InnerOut(Struct):
+        turned: Signal = of(UInt(4).array(3, 2))
+        read: Signal = of(UInt(4).array(2))
+        sum: Signal = of(UInt(4))
+
+    @module(Inner, x=UInt(4).array(3), at=UInt(2))
+    def inner(s: Inner, x: Signal, at: Signal) -> tuple[Inner, InnerOut]:
+        def access(bank: Memory, data: Signal) -> tuple[Memory, Signal]:
+            bank, found = bank.read(at)
+            return bank.write(wrap(at + 1, 2), data), found
+
+        def add(carry: Signal, one: Signal) -> tuple[Signal, Signal]:
+            return wrap(carry + one + at, 4), carry
+
+        carry, before = fold(add, s.free, x)
+        banks, read = vmap(access)(s.banks, s.grid[:, 2])
+        rows = join(stack(before), put(s.grid, as_uint(at[0:1]), x)[1:])
+        assert_(wrap(carry, 5) < 16, "a sum")
+        after = Inner(grid=mux(x[0] > 3, rows, s.grid[::-1]), free=carry, banks=banks)
+        return after, InnerOut(transpose(s.grid), read, carry ^ const(UInt(4).array(2), [3, 9])[1])
+
+    class Outer(State):
+        inners: Inner = instance(inner, 2)
+
+    @module(Outer, x=UInt(4).array(2, 3), at=UInt(2).array(2), on=Bool.array(2))
+    def outer(s: Outer, x: Signal, at: Signal, on: Signal) -> tuple[Outer, InnerOut]:
+        def one(state: Inner, x: Signal, at: Signal, on: Signal) -> tuple[Inner, InnerOut]:
+            return inner.when(on)(state, x, at)
+
+        inners, out = vmap(one)(s.inners, x, at, on)
+        return Outer(inners=inners), out
+
+    return outer.ir

@@ -59,11 +59,11 @@ PLANTS = (
     Plant("passes/_same.py", '{"add", "mul"', '{"add", "sub", "mul"', PASSES),
     Plant("passes/_dead.py", "return [module.registers[register].next]", "return []", PASSES),
     Plant("passes/_ranges.py", "return a - d, b - c", "return a - c, b - d", PASSES),
-    Plant("passes/_narrow.py", "self._uses[source] == 1", "True", PASSES),
+    Plant("passes/_narrow.py", "and let.form.width <= inner.form.width", "and True", PASSES),
     Plant(
         "passes/_narrow.py",
         '{"add", "sub", "mul", "shl", "wrap"}',
-        '{"add", "shr", "wrap"}',
+        '{"add", "saturate", "wrap"}',
         PASSES,
     ),
     Plant("passes/_flatten.py", "(on, after, held)", "(on, held, after)", PASSES),
