@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from zhufeng.hdl import ir
+from zhufeng.hdl.verilog._expressions import literal
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
 from zhufeng.hdl.verilog._pieces import INDENT, indexed, loops, variable
-from zhufeng.hdl.verilog._values import Values
+from zhufeng.hdl.verilog._values import Values, is_procedural
 
 _ON = "1'b1"
 
@@ -64,10 +65,11 @@ class Body:
             yield f"{variable('wire', let.form, target)} = {whole};{_at(let)}"
             return
         yield f"{variable('logic', let.form, target)};{_at(let)}"
-        if let.op == "leading":
+        if is_procedural(let):
+            block = self._leading if let.op == "leading" else self._case
             yield from loops(
                 let.form.shape,
-                lambda index: self._leading(let, indexed(target, index), index),
+                lambda index: block(let, indexed(target, index), index),
                 self.block(target),
             )
             return
@@ -86,22 +88,27 @@ class Body:
         """The highest bit that is set is the last one to be seen."""
         source, width = let.args[0], self.module.form(let.args[0]).width
         bits = self.values.path(source, index) if width else ""
-        bit = f"{bits}[bit_]" if width > 1 else bits
+        place = self.names.of("index of a bit", "k")
+        bit = f"{bits}[{place}]" if width > 1 else bits
         size = let.form.width
-        return [
-            "always_comb begin",
-            f"{INDENT}{target} = {size}'({width});",
-            *(
-                [
-                    f"{INDENT}for (int bit_ = 0; bit_ < {width}; bit_++) begin",
-                    f"{INDENT * 2}if ({bit}) {target} = {size}'({width - 1} - bit_);",
-                    f"{INDENT}end",
-                ]
-                if width
-                else []
-            ),
-            "end",
+        loop = [
+            f"{INDENT}for (int {place} = 0; {place} < {width}; {place}++) begin",
+            f"{INDENT * 2}if ({bit}) {target} = {size}'({width - 1} - {place});",
+            f"{INDENT}end",
         ]
+        first = f"{INDENT}{target} = {size}'({width});"
+        return ["always_comb begin", first, *(loop if width else []), "end"]
+
+    def _case(self, let: ir.Let, target: str, index: Sequence[str]) -> list[str]:
+        selector, *choices = let.args
+        form = self.module.form(selector)
+        keys = [literal(key, form) for key in let.data if isinstance(key, int)]
+        lines = [
+            f"{INDENT * 2}{key}: {target} = {self.values.bits(choice, index)};"
+            for key, choice in zip((*keys, "default"), choices, strict=True)
+        ]
+        head = f"{INDENT}case ({self.values.element(selector, index)})"
+        return ["always_comb begin", head, *lines, f"{INDENT}endcase", "end"]
 
 
 def _at(let: ir.Let) -> str:

@@ -87,10 +87,13 @@ def cast(text: str, form: Form, to: Form) -> str:
     number = _LITERAL.fullmatch(text)
     if number is None:
         return f"{to.width}'({text})"
-    bits = int(number["digits"], 16 if number["base"] == "h" else 10)
-    value = form.wrap(-bits if number["minus"] else bits)
     wide = Form(to.width, form.signed)
-    return literal(wide.wrap(value), wide)
+    return literal(wide.wrap(form.wrap(_value(number))), wide)
+
+
+def _value(number: re.Match[str]) -> int:
+    bits = int(number["digits"], 16 if number["base"] == "h" else 10)
+    return -bits if number["minus"] else bits
 
 
 def _saturate(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
@@ -114,14 +117,28 @@ def _shr(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:
 
 
 def _comparable(forms: Sequence[Form], args: Sequence[str]) -> tuple[str, str]:
-    """Both as unsigned, or both as signed."""
-    if forms[0].signed == forms[1].signed:
-        return args[0], args[1]
+    """Both as unsigned, or both as signed, and of one width."""
+    signed = any(form.signed for form in forms)
+    wide = max(form.width + (signed and not form.signed) for form in forms)
     a, b = (
-        arg if form.signed else f"$signed({{1'b0, {arg}}})"
+        cast(*_with_sign(arg, form) if signed else (arg, form), Form(wide, signed))
         for arg, form in zip(args, forms, strict=True)
     )
     return a, b
+
+
+def _with_sign(text: str, form: Form) -> tuple[str, Form]:
+    if form.signed:
+        return text, form
+    wide = Form(form.width + 1, signed=True)
+    number = _LITERAL.fullmatch(text)
+    return (literal(_value(number), wide) if number else f"$signed({{1'b0, {text}}})"), wide
+
+
+def place_in(size: int, text: str, form: Form) -> str:
+    """An index below `size`, in no more bits than that needs."""
+    width = min(form.width, (size - 1).bit_length())
+    return cast(text, form, Form(width)) if width else "0"
 
 
 def _case(let: Let, forms: Sequence[Form], args: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container
 
 from zhufeng.hdl import ir
 
@@ -33,16 +33,15 @@ wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """
 _KEYWORDS = frozenset(_KEYWORD_TEXT.split())
 CLOCK, RESET, ENABLE = "clk", "rst", "en"
-_OURS = frozenset({CLOCK, RESET, ENABLE})
+_RESERVED = _KEYWORDS | {CLOCK, RESET, ENABLE}
 INDEX = "ix"
 _INDICES = re.compile(rf"{INDEX}\d+")
 
 
-def legal(wanted: str, taken: Iterable[str] = ()) -> str:
+def legal(wanted: str, taken: Container[str] = ()) -> str:
     """`wanted`, or like it, so that it is no keyword, none of our own names and not taken."""
-    known = set(taken)
     name = f"v{wanted}" if wanted[:1].isdigit() else wanted
-    while name in _KEYWORDS | _OURS | known or _INDICES.fullmatch(name):
+    while name in _RESERVED or name in taken or _INDICES.fullmatch(name):
         name += "_"
     return name
 

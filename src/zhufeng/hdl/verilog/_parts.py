@@ -51,7 +51,7 @@ class _Chain:
         self._body, self._name, self._of, self._index = body, name, of, index
         self._ports = Names(of.module)
         self._block = body.names.of("part", name)
-        self._k = f"{self._block}_k"
+        self._k = body.names.of(f"index {name}", f"{self._block}_k")
         # What a link takes from the one before it, and what it hands on.
         self._wires = {
             port: body.names.of(f"link {name}", f"{port}_k")

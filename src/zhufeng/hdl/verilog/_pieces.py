@@ -10,6 +10,7 @@ from zhufeng.hdl.verilog._names import INDEX
 
 INDENT = "  "
 _LINE = 96
+_ROW = 16
 
 
 def declared(form: Form) -> str:
@@ -58,7 +59,10 @@ def array_of(numbers: Sequence[int], form: Form) -> str:
         return texts[0]
     if len(set(numbers)) == 1:
         return f"{{{form.size}{{{texts[0]}}}}}"
-    return f"{{{', '.join(texts)}}}"
+    if len(texts) <= _ROW:
+        return f"{{{', '.join(texts)}}}"
+    rows = [", ".join(texts[begin : begin + _ROW]) for begin in range(0, len(texts), _ROW)]
+    return "{\n" + ",\n".join(INDENT * 2 + row for row in rows) + f"\n{INDENT}}}"
 
 
 def loops(

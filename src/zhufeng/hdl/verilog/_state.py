@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from zhufeng.hdl import ir
 from zhufeng.hdl.ir import Form
 from zhufeng.hdl.verilog._body import Body
-from zhufeng.hdl.verilog._expressions import literal
+from zhufeng.hdl.verilog._expressions import literal, place_in
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET
 from zhufeng.hdl.verilog._pieces import INDENT, array_of, indexed, loops, message, variable
 
@@ -45,21 +45,22 @@ def registers(body: Body) -> Iterator[str]:
 def claims(body: Body) -> Iterator[str]:
     """What is asserted, assumed and covered, as properties."""
     off = f"{RESET} || !{ENABLE}" if body.has_enable else RESET
+    when = f"@(posedge {CLOCK}) disable iff ({off})"
+    # Yosys reads no concurrent assertions; it defines the macro by itself.
+    yield from ["`ifndef SYNTHESIS"] if body.module.claims else []
     for number, claim in enumerate(body.module.claims):
         rest = f" else $error({message(claim.text)})" if claim.kind != "cover" else ""
-        head = f"{claim.kind}_{number}: {claim.kind} property"
-        when = f"@(posedge {CLOCK}) disable iff ({off})"
+        label = body.names.of(f"claim {number}", f"{claim.kind}_{number}")
+        head = f"{label}: {claim.kind} property ({when} "
 
         def one(
-            index: Sequence[str],
-            head: str = f"{head} ({when} ",
-            value: str = claim.value,
-            rest: str = rest,
+            index: Sequence[str], head: str = head, value: str = claim.value, rest: str = rest
         ) -> list[str]:
             return [f"{head}{body.values.element(value, index)}){rest};"]
 
         shape = body.module.form(claim.value).shape
         yield from loops(shape, one, body.block(f"claim_{number}"))
+    yield from ["`endif"] if body.module.claims else []
 
 
 def memory(body: Body, name: str, of: ir.Memory) -> Iterator[str]:
@@ -72,7 +73,7 @@ def memory(body: Body, name: str, of: ir.Memory) -> Iterator[str]:
 
 def init_file(body: Body, name: str) -> str:
     """The file of what a memory holds at the start."""
-    return f"{body.module_names[id(body.module)]}_{name}.hex"
+    return f"{body.module_names[id(body.module)]}.{name}.hex"
 
 
 def init_text(memory: ir.Memory) -> str:
@@ -121,7 +122,7 @@ def _fetched(body: Body, name: str, port: ir.ReadPort, index: Sequence[str]) -> 
     held = body.names.of("part", name)
     address = body.values.element(port.address, index)
     form = body.module.form(port.address)
-    found = f"{held}[{address}]" if form.width else f"{held}[0]"
+    found = f"{held}[{place_in(of.depth, address, form)}]"
     if form.high >= of.depth:
         nothing = literal(0, Form(of.form.width))
         found = f"({address} < {literal(of.depth, Form(form.width))} ? {found} : {nothing})"
@@ -162,13 +163,14 @@ def _bit_mask(body: Body, of: ir.Memory, mask: str, index: Sequence[str]) -> str
 def _write(body: Body, name: str, port: ir.WritePort, index: Sequence[str]) -> Iterator[str]:
     of, held = body.module.memories[name], body.names.of("part", name)
     form = body.module.form(port.address)
-    address = body.values.element(port.address, index) if form.width else "0"
+    address = body.values.element(port.address, index)
+    place = place_in(of.depth, address, form)
     conditions = [] if port.enable is None else [body.values.element(port.enable, index)]
     if form.high >= of.depth:
         conditions.append(f"{address} < {literal(of.depth, Form(form.width))}")
     if port.mask is None:
         when = f"if ({' && '.join(conditions)}) " if conditions else ""
-        yield f"{when}{held}[{address}] <= {body.values.bits(port.data, index)};"
+        yield f"{when}{held}[{place}] <= {body.values.bits(port.data, index)};"
         return
     groups = body.module.form(port.mask).width
     width = of.form.width // groups
@@ -177,4 +179,4 @@ def _write(body: Body, name: str, port: ir.WritePort, index: Sequence[str]) -> I
         bit = f"{mask}[{group}]" if groups > 1 else mask
         when = " && ".join((*conditions, bit))
         part = f"[{group * width} +: {width}]" if of.form.width > 1 else ""
-        yield f"if ({when}) {held}[{address}]{part} <= {source}{part};"
+        yield f"if ({when}) {held}[{place}]{part} <= {source}{part};"

@@ -14,7 +14,7 @@ from typing import Final
 
 from zhufeng.hdl import ir
 from zhufeng.hdl.ir import Form, Let
-from zhufeng.hdl.verilog._expressions import expression, literal
+from zhufeng.hdl.verilog._expressions import expression, literal, place_in
 from zhufeng.hdl.verilog._names import Names
 from zhufeng.hdl.verilog._pieces import array_of, indexed, offset_index
 
@@ -30,6 +30,8 @@ _BITWISE: Final = frozenset({"and", "or", "xor"})
 # Parts of something are unsigned.
 _PART = re.compile(r"\w+(\[[^\[\]]*\])+|\{[^{}]*\}")
 _LONG = 64
+_DEEP = 8
+_CHOICES = 4
 
 
 class Values:
@@ -112,7 +114,9 @@ class Values:
         place = self._place(let, list(index)) if let.op in _VIEWS else None
         if place is not None:
             return self.bits(let.args[0], place)
-        if ir.OPS[let.op].elementwise and let.op != "leading":
+        if is_procedural(let):
+            return None
+        if ir.OPS[let.op].elementwise:
             return self._computed(let, index) if whole else None
         written = _WRITTEN.get(let.op)
         return written(self, let, index) if written else None
@@ -219,11 +223,11 @@ class Values:
         array, chosen = let.args
         form, at = self.module.form(array), self.module.form(chosen)
         outer = len(at.shape)
-        if len(index) < outer:
+        # Icarus takes no index of a loop behind one that varies.
+        if len(index) != outer:
             return None
-        place = self.element(chosen, index[:outer]) if at.width else "0"
-        found = indexed(self.path(array, index[:outer]), (place, *index[outer:]))
-        size = form.shape[outer]
+        place, size = self.element(chosen, index[:outer]), form.shape[outer]
+        found = f"{self.path(array, index)}[{place_in(size, place, at)}]"
         if at.high < size:
             return found
         rest = Form(form.width, signed=False, shape=let.form.shape[len(index) :])
@@ -311,13 +315,21 @@ def _uses(module: ir.Module) -> Counter[str]:
     return uses
 
 
+def is_procedural(let: Let) -> bool:
+    """Whether an operation is no expression but a block of its own."""
+    return let.op == "leading" or (let.op == "case" and len(let.data) > _CHOICES)
+
+
 def to_declare(module: ir.Module) -> set[str]:
-    """Values with a name of the user's, and those that are used more than once."""
+    """Values with a name of the user's, those used more than once, and deep ones in between."""
     uses = _uses(module)
-    return {
-        name
-        for name, let in module.lets.items()
-        if let.op not in LEAVES | {"const"}
-        and uses[name]
-        and (not name.isdigit() or (let.op not in _VIEWS and uses[name] > 1))
-    }
+    found: set[str] = set()
+    depths: dict[str, int] = {}
+    for name in ir.order(module):
+        let = module.lets[name]
+        depth = 1 + max((depths[arg] for arg in let.args), default=0)
+        own = not name.isdigit() or (let.op not in _VIEWS and uses[name] > 1)
+        if uses[name] and let.op not in LEAVES | {"const"} and (own or depth > _DEEP):
+            found.add(name)
+        depths[name] = 0 if name in found or not let.args else depth
+    return found
