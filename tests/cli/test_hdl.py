@@ -129,6 +129,9 @@ def test_everything_that_is_hardware_may_be_named(
         (["math:pi"], "math:pi is no hardware"),
         (["BAD:counts"], "a register of UInt(4)"),
         (["BAD:breaks"], "ZeroDivisionError"),
+        (["BAD:leaves"], "SystemExit: 7"),
+        (["BAD"], "no name behind a colon"),
+        (["BAD:number"], "came:     int"),
         ([EXAMPLE, "m=3"], "got an unexpected keyword argument 'm'"),
         ([EXAMPLE, "3"], "write for instance n=64"),
         ([EXAMPLE, "n=0"], "expected"),
@@ -142,6 +145,8 @@ def test_what_is_no_design_is_told_in_one_message(
         "from zhufeng.hdl import UInt, reg\n"
         "def counts():\n    reg(UInt(4), reset=16)\n"
         "def breaks():\n    1 / 0\n"
+        "def leaves():\n    raise SystemExit(7)\n"
+        "number = 3\n"
     )
     given = [one.replace("BAD", str(bad)) for one in arguments]
     answer = zhufeng("hdl", "verilog", *given, "-o", tmp_path / "rtl")

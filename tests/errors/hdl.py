@@ -80,12 +80,78 @@ def cycles_missing(_: Path, __: Patch) -> None:
 
 @case(
     "the reset of m",
-    "rst in each of 3 cycles",
-    "1 of them",
-    "give 0 for the cycles without reset",
+    "rst in each of 3 cycles: 0 or 1",
+    "int64 [1] from 1 to 1",
+    "give 0 for the cycles without reset; it is the same in all lanes",
 )
 def reset_too_short(_: Path, __: Patch) -> None:
     interpret(ir.parse_ir("module m {\n}"), {}, cycles=3, reset=[1])
+
+
+RESET = "give 0 for the cycles without reset; it is the same in all lanes"
+
+
+def reset_as(reset: object) -> None:
+    interpret(ir.parse_ir("module m {\n}"), {}, cycles=3, reset=cast("list[int]", reset))
+
+
+@case("the reset of m", "rst in each of 3 cycles: 0 or 1", "int64 [9] from 0 to 0", RESET)
+def reset_too_long(_: Path, __: Patch) -> None:
+    reset_as([0] * 9)
+
+
+@case("the reset of m", "rst in each of 3 cycles: 0 or 1", "int64 [3] from 0 to 2", RESET)
+def reset_of_2(_: Path, __: Patch) -> None:
+    reset_as([2, 0, 1])
+
+
+@case("the reset of m", "rst in each of 3 cycles: 0 or 1", "float64 [3, 2]", RESET)
+def reset_of_each_lane(_: Path, __: Patch) -> None:
+    reset_as(np.zeros((3, 2)))
+
+
+@case(
+    "the reset of m",
+    "an array",
+    "lists of different lengths",
+    "give as many lanes in every cycle, and as many elements in every lane",
+)
+def reset_ragged(_: Path, __: Patch) -> None:
+    reset_as([[0], [0, 1], 0])
+
+
+@case(
+    "input a of m",
+    "an array",
+    "lists of different lengths",
+    "give as many lanes in every cycle, and as many elements in every lane",
+)
+def input_ragged(_: Path, __: Patch) -> None:
+    ragged = cast("np.ndarray[tuple[int, ...], np.dtype[np.int64]]", [[1], [1, 2], [3]])
+    interpret(ir.parse_ir(MODULE), {"a": ragged, "b": np.zeros((3, 1, 2), int)})
+
+
+def cycles_beside_inputs(cycles: int) -> None:
+    inputs = {"a": np.zeros((3, 1), int), "b": np.zeros((3, 1, 2), int)}
+    interpret(ir.parse_ir(MODULE), inputs, cycles=cycles)
+
+
+FEWER = "leave cycles out, and cut or lengthen the inputs"
+
+
+@case("the cycles of m", "3, as the inputs have", "2", FEWER)
+def cycles_fewer_than_inputs(_: Path, __: Patch) -> None:
+    cycles_beside_inputs(2)
+
+
+@case("the cycles of m", "3, as the inputs have", "9", FEWER)
+def cycles_more_than_inputs(_: Path, __: Patch) -> None:
+    cycles_beside_inputs(9)
+
+
+@case("the cycles of m", "a number of at least 0", "-1", "write cycles=100")
+def cycles_negative(_: Path, __: Patch) -> None:
+    interpret(ir.parse_ir("module m {\n}"), {}, cycles=-1)
 
 
 @case(

@@ -310,3 +310,23 @@ def element_used_outside_of_its_fold() -> None:
 )
 def tree_that_leaves_one_over() -> None:
     tried(lambda x: tree(lambda a, b: a == b, x), UInt(4).array(3))
+
+
+@says(
+    "what the function of tree returns",
+    "one value such as it takes two of, UInt(4)",
+    "(UInt(4), Bool)",
+    "of several values, give tree an array of structs, or a tuple of arrays",
+)
+def tree_whose_function_returns_a_pair() -> None:
+    tried(lambda x: any_hdl.tree(lambda a, b: (a, a == b), x), UInt(4).array(4))
+
+
+@says(
+    "tree",
+    "arrays of one length along their first axes",
+    "UInt(4)",
+    "give an array of what is joined",
+)
+def tree_of_a_single_element() -> None:
+    tried(lambda x: tree(lambda a, _: a, x), UInt(4))

@@ -26,8 +26,8 @@ def without(patch: Patch, *packages: str) -> None:
 
 @case(
     "Icarus Verilog",
-    "the programs 'iverilog' and 'vvp'",
-    "a PATH without them",
+    "the programs 'iverilog' and 'vvp', with their headers",
+    "a machine without them",
     "install it, on Debian with: apt install iverilog; or use Verilator alone",
 )
 def no_icarus(_: Path, patch: Patch) -> None:

@@ -437,6 +437,29 @@ def shifted_into_a_number() -> None:
     tried(lambda x: hdl.shift_in(x, x), UInt(4))
 
 
+AXIS = "count from 0, or from the end: axis=-1"
+
+
+@says("shift_in into UInt(4).array(2)", "the number of an axis", "float", AXIS)
+def shifted_along_half_an_axis() -> None:
+    tried(lambda x: any_hdl.shift_in(x[0], x, axis=0.5), UInt(4).array(2))
+
+
+@says("join", "the number of an axis", "str", AXIS)
+def joined_along_a_letter() -> None:
+    tried(lambda x: any_hdl.join(x, x, axis="a"), UInt(4).array(2))
+
+
+@says(
+    "the choices of mux",
+    "values of one type",
+    "(UInt(4), UInt(4)) and (UInt(4), UInt(4), UInt(4))",
+    "convert one of them: wrap(x, type), saturate, as_uint, as_sint, as_bits",
+)
+def choices_of_unlike_lengths() -> None:
+    tried(lambda x: any_hdl.mux(x == 0, (x, x), (x, x, x)), UInt(4))
+
+
 @says("assert 'ready'", "Bool", "UInt(1)", "compare: x != 0")
 def claim_of_a_number() -> None:
     tried(lambda x: assert_(x, "ready"), UInt(1))

@@ -8,7 +8,22 @@ import numpy as np
 import pytest
 
 from tests.hdl import designs
-from zhufeng.hdl import ir
+from zhufeng.hdl import (
+    Bool,
+    Signal,
+    State,
+    UInt,
+    assert_,
+    fold,
+    function,
+    instance,
+    ir,
+    module,
+    reg,
+    stack,
+    vmap,
+    wrap,
+)
 from zhufeng.hdl.interpret import interpret
 from zhufeng.hdl.passes import (
     CommonSubexpressions,
@@ -184,6 +199,53 @@ def test_a_pass_changes_nothing_that_is_seen(name: str, design: str) -> None:
     first = 12 if design in {"ram", "nested"} else 0
     for port, found in runs[0].outputs.items():
         assert np.array_equal(found[first:], runs[1].outputs[port][first:])
+
+
+def held_claims(*shape: int) -> ir.Module:
+    """Instances with an enable, of a module that has a claim in a link alone, below a function."""
+
+    class Held(State):
+        n: Signal = reg(UInt(3), reset=0)
+
+    @function(v=UInt(3))
+    def checked(v: Signal) -> Signal:
+        assert_(v != 7, "no seven")
+        return v
+
+    @module(Held, x=UInt(3))
+    def held(s: Held, x: Signal) -> tuple[Held, Signal]:
+        def link(carry: Signal, v: Signal) -> tuple[Signal, None]:
+            return wrap(carry + checked(v), 3), None
+
+        n, _ = fold(link, s.n, stack(x, x))
+        return Held(n), s.n
+
+    class Top(State):
+        inner: Held = instance(held, *shape)
+
+    @module(Top, x=UInt(3).array(*shape), on=Bool.array(*shape))
+    def top(s: Top, x: Signal, on: Signal) -> tuple[Top, Signal]:
+        def one(state: Held, x: Signal, on: Signal) -> tuple[Held, Signal]:
+            return held.when(on)(state, x)
+
+        inner, out = vmap(one)(s.inner, x, on) if shape else one(s.inner, x, on)
+        return Top(inner), out
+
+    return top.ir
+
+
+@pytest.mark.parametrize("design", [held_claims(), held_claims(2)], ids=["one", "array"])
+def test_claims_of_links_are_judged_in_enabled_cycles_alone(design: ir.Module) -> None:
+    draw = np.random.default_rng(13)
+    axes = design.inputs["on"].shape
+    inputs = {"x": draw.integers(0, 8, (30, 2, *axes)), "on": draw.integers(0, 2, (30, 2, *axes))}
+    seven = ((inputs["x"] == 7) & (inputs["on"] == 1)).reshape(30, 2, -1).any(2)
+    assert seven.any()
+    for rewrite in PASSES.values():
+        run = interpret(rewrite(design), inputs)
+        assert {(one.cycle, one.lane) for one in run.failures} == {
+            (cycle, lane) for cycle, lane in np.argwhere(seven).tolist()
+        }
 
 
 def test_a_flat_module_has_no_instances() -> None:

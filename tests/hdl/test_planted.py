@@ -77,7 +77,7 @@ PLANTS = (
     Plant("verilog/_body.py", "'({width - 1} - bit_);", "'({width} - bit_);", VERILOG),
     Plant("verilog/_state.py", "end else{enable} begin", "end else begin", VERILOG),
     Plant("verilog/_state.py", "[{group * width} +:", "[{group} +:", VERILOG),
-    Plant("verilog/_parts.py", "[{self._k} - 1]", "[0]", VERILOG),
+    Plant("verilog/_parts.py", "[{self._k} + 1]", "[1]", VERILOG),
 )
 
 

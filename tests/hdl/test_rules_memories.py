@@ -22,6 +22,7 @@ from zhufeng.hdl import (
     UInt,
     const,
     instance,
+    ir,
     mem,
     module,
     of,
@@ -228,6 +229,18 @@ def test_rule_13_7_a_memory_starts_with_what_it_is_given_then_zeros_and_is_never
     for initial in (range(7), [16], [1.0], "1", [[1]]):
         told = refused(mem, UInt(4), 6, initial=initial)
         assert "at most 6 numbers from 0 to 15" in told
+
+
+def test_zeros_follow_what_a_text_of_the_ir_gives_a_memory() -> None:
+    module = ir.parse_ir("""module m {
+  input at : u3
+  mem cells : u4 x 6 [5, 9] read %at
+  %at = input["at"] : u3
+  %now = read["cells", 0] : u4
+  output out = %now
+}""")
+    run = interpret(module, {"at": np.arange(8)[:, None]})
+    assert run.outputs["out"][:, 0].tolist() == [5, 9, 0, 0, 0, 0, 0, 0]
 
 
 def test_rule_13_8_each_port_is_used_once_and_the_last_handle_is_stored() -> None:

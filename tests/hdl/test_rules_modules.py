@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +27,7 @@ from zhufeng.hdl import (
     function,
     inline,
     instance,
+    ir,
     mem,
     module,
     mux,
@@ -201,6 +205,21 @@ def test_rule_10_6_equal_modules_share_a_file_and_unequal_ones_get_a_number() ->
     assert outputs(top, a=[0, 14])["out"] == [5, 3]
 
 
+def test_rule_10_6_a_number_is_not_one_that_another_module_has() -> None:
+    three = [adds(1), adds(2), adds(5, "adds__2")]
+
+    @function(x=UInt(4))
+    def top(x: Signal) -> Signal:
+        return hdl.stack(*(one(x) for one in three))
+
+    assert outputs(top, x=[3]) == {"out": [[4, 5, 8]]}
+    assert len(to_verilog(top.ir).files) == 4
+    again = ir.parse_ir(ir.print_ir(top.ir))
+    run = interpret(again, lanes(x=[3]))
+    assert run.outputs["out"].tolist() == [[[4, 5, 8]]]
+    assert ir.print_ir(again) == ir.print_ir(top.ir)
+
+
 def test_rule_10_7_verilog_keeps_the_users_names() -> None:
     class Held(State):
         total: Signal = reg(UInt(8), reset=0)
@@ -224,6 +243,19 @@ def test_rule_10_7_verilog_keeps_the_users_names() -> None:
         assert name in text
     assert text.isascii()
     assert "größe" in refused(function(größe=UInt(1)), adds(1).step)
+
+
+def test_a_trace_leaves_a_profiler_as_it_was() -> None:
+    def doubled(n: int) -> int:
+        return 2 * n
+
+    profiler = cProfile.Profile()
+    with profiler:
+        traced = adds(1)
+        assert doubled(2) == 4
+    assert sys.getprofile() is None
+    assert "doubled" in {name for _, _, name in pstats.Stats(profiler).stats}  # type: ignore[attr-defined]
+    assert ir.print_ir(traced.ir) == ir.print_ir(adds(1).ir)
 
 
 def test_rule_10_8_inline_is_the_function_itself_in_the_callers_module() -> None:
@@ -419,6 +451,31 @@ def test_rule_12_2_an_instance_is_called_at_most_once() -> None:
     held = stepped(Parent, once, UInt(4))
     assert list(held.ir.instances) == ["left"]
     assert "right" not in to_verilog(held.ir).files["traced.sv"]
+
+
+def test_rule_12_1_a_field_may_be_called_as_a_function_that_is_called() -> None:
+    class Alike(State):
+        adds: Signal = reg(UInt(4), reset=0)
+        count: Count = instance(count)
+        cells: Memory = mem(UInt(4), 2, reads=["async"], initial=[6, 7])
+
+    cells, link = adds(1, "cells"), adds(2, "count")
+
+    @module(Alike)
+    def top(s: Alike) -> tuple[Alike, Signal]:
+        def adds(c: Signal, y: Signal) -> tuple[Signal, None]:
+            return wrap(c + y, 4), None
+
+        folded, _ = hdl.fold(adds, s.adds, const(UInt(4).array(2), [1, 2]))
+        given = link(folded)
+        after, counted = count(s.count, given)
+        memory, first = s.cells.read(0)
+        stored = memory.write(1, cells(first))
+        return Alike(folded, after, stored), hdl.stack(given, counted, cells(first))
+
+    assert free(top, 3)["out"] == [[5, 3, 7], [8, 8, 7], [11, 0, 7]]
+    assert not {"adds", "count", "cells"} & {*top.ir.folds}
+    assert set(top.ir.instances) == {"count", "count_1", "cells_1", "cells_2"}
 
 
 def test_rule_12_3_an_array_of_instances_is_called_by_vmap() -> None:

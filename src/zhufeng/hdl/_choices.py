@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 from zhufeng.hdl._scope import told, wrong
 from zhufeng.hdl._signal import Operand, Signal, common, fitted, made, need_signal
-from zhufeng.hdl._struct import flatten, structure
+from zhufeng.hdl._struct import flatten, structure, told_whole
 from zhufeng.hdl._types import Type, whole
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def _unlike(what: str, values: Sequence[object]) -> Exception:
     return wrong(
         what,
         expected="values of one type",
-        came=" and ".join(map(told, values)),
+        came=" and ".join(map(told_whole, values)),
         do="convert one of them: wrap(x, type), saturate, as_uint, as_sint, as_bits",
     )
 

@@ -263,7 +263,7 @@ def join(*arrays: Signal, axis: int = 0) -> Signal:
     own = [local(one) for one in alike("what is joined", arrays)]
     levels = together(*(one.levels for one in own))
     shapes = [one.shape for one in own]
-    place = axis + len(shapes[0]) if axis < 0 else axis
+    place = _axis(own[0], axis, "join")
     rest = {shape[:place] + shape[place + 1 :] for shape in shapes}
     if len(rest) != 1 or not all(0 <= place < len(shape) for shape in shapes):
         raise wrong(
@@ -278,6 +278,19 @@ def join(*arrays: Signal, axis: int = 0) -> Signal:
     args = [spread_array(one, levels) for one in own]
     value = here.add("join", physical(kind, levels), args, (len(levels) + place,))
     return Signal(here, value, kind, levels)
+
+
+def _axis(array: Signal, axis: object, what: str) -> int:
+    """An axis counted from 0, which need not be there."""
+    known = whole(axis)
+    if known is None:
+        raise wrong(
+            what,
+            expected="the number of an axis",
+            came=told(axis),
+            do="count from 0, or from the end: axis=-1",
+        )
+    return known + len(array.shape) if known < 0 else known
 
 
 def reshape(value: Signal, shape: Sequence[int]) -> Signal:
@@ -324,14 +337,15 @@ def shift_in(new: Operand, array: Signal, axis: int = 0) -> Signal:
     """
     need_signal(array, "the array of shift_in")
     shape = array.shape
-    if not -len(shape) <= axis < len(shape):
+    place = _axis(array, axis, f"shift_in into {array.type}")
+    if place not in range(len(shape)):
         raise wrong(
             f"shift_in into {array.type}",
             expected="an array with that axis",
             came=f"axis {axis}",
             do="write shift_in(new, array, axis)",
         )
-    axis %= len(shape)
+    axis = place
     entering = fitted(
         new, array.type.element.array(*shape[:axis], *shape[axis + 1 :]), "what is shifted in"
     )

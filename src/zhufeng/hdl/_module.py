@@ -38,6 +38,7 @@ from zhufeng.hdl._struct import (
     leaves_of,
     need_declared,
     need_type,
+    told_whole,
 )
 from zhufeng.hdl._types import Type
 
@@ -283,7 +284,7 @@ def _trace(
     step: Callable[..., Any], state: type[State] | None, inputs: Mapping[str, AnyType]
 ) -> tuple[ir.Module, _Shape]:
     _need_function(step, state, inputs)
-    here = Scope(step.__name__)
+    here = Scope(step.__name__, fields=() if state is None else state.fields_)
     with entered(here), named_locals(_namer(here)):
         ports = {port: input_of(kind, port) for port, kind in inputs.items()}
         if state is None:
@@ -350,8 +351,8 @@ def input_of(kind: AnyType, name: str) -> Any:
                 came="an input and a field of another one that are called so",
                 do="rename one of them",
             )
-        here.inputs[port] = leaf.form
-        signals.append(Signal(here, here.add("input", leaf.form, data=(port,)), leaf))
+        _, value = here.input(port, leaf.form)
+        signals.append(Signal(here, value, leaf))
     return assembled(kind, signals)
 
 
@@ -374,7 +375,7 @@ def _next_state(name: str, state: type[State], result: Any) -> Any:
             raise wrong(
                 f"what {name} returns",
                 expected=f"({state.__name__}(...), outputs)",
-                came=told_result(result),
+                came=told_whole(result),
                 do="return the next state and the outputs, an empty Struct if there are none",
             )
     here = scope()
@@ -389,13 +390,6 @@ def _next_state(name: str, state: type[State], result: Any) -> Any:
             case _:
                 _check_stored(value, field)
     return outputs
-
-
-def told_result(result: object) -> str:
-    """What a function has returned, for the text of an error."""
-    parts = result if isinstance(result, tuple | list) else [result]
-    told_ = ", ".join(map(told, parts))
-    return f"({told_})" if isinstance(result, tuple | list) else told_
 
 
 def _check_stored(value: Any, field: str) -> None:

@@ -10,10 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 from zhufeng.hdl import ir
 from zhufeng.hdl._functions import join, transpose, wrap
 from zhufeng.hdl._memory import Memory
-from zhufeng.hdl._module import Held, finished, told_result
+from zhufeng.hdl._module import Held, finished
 from zhufeng.hdl._scope import (
     Level,
     Levels,
+    Names,
     Scope,
     entered,
     level,
@@ -22,12 +23,11 @@ from zhufeng.hdl._scope import (
     sizes,
     together,
     told,
-    unique,
     where,
     wrong,
 )
 from zhufeng.hdl._signal import Signal, fitted, local, need_signal, physical, spread_array
-from zhufeng.hdl._struct import flatten, leaf_names, structure
+from zhufeng.hdl._struct import flatten, leaf_names, structure, told_whole
 from zhufeng.hdl._types import Type, whole
 
 P = ParamSpec("P")
@@ -177,11 +177,12 @@ def fold(f: Callable[[C, X], tuple[C, Y]], start: C, each: X) -> tuple[C, Y]:
     here = scope()
     carries, make_carry = _signals(start, "what enters fold")
     links, make_link = _signals(each, "the elements of fold")
-    length = _length(links)
+    length = _length(links, "fold", "give an array with an element for each link")
     body = Scope(getattr(f, "__name__", "fold").replace("<lambda>", "fold"), here)
     carry_name, each_name = _parameters(f)
     carry_ports = leaf_names(start, carry_name)
-    each_ports = [unique(port, carry_ports) for port in leaf_names(each, each_name)]
+    taken_ports = Names(carry_ports)
+    each_ports = [taken_ports.take(port) for port in leaf_names(each, each_name)]
     with entered(body), named_locals(lambda name, value: _name(body, name, value)):
         taken = [_input(port, one.type) for port, one in zip(carry_ports, carries, strict=True)]
         given = [
@@ -237,7 +238,7 @@ def _pair(result: Any, start: object) -> tuple[Any, Any]:
         raise wrong(
             "what a link of fold returns",
             expected=f"({told(start)}, ...): the carry and what is beside it, or None",
-            came=told_result(result),
+            came=told_whole(result),
             do="return a pair: carry, y",
         )
     return result[0], result[1]
@@ -254,8 +255,8 @@ def _parameters(f: Callable[..., Any]) -> tuple[str, str]:
 
 def _input(port: str, kind: Type) -> Signal:
     here = scope()
-    here.inputs[port] = kind.form
-    return Signal(here, here.add("input", kind.form, data=(port,)), kind)
+    _, value = here.input(port, kind.form)
+    return Signal(here, value, kind)
 
 
 def _port(name: str, port: str, kind: Type, levels: Levels) -> Signal:
@@ -268,37 +269,52 @@ def _name(here: Scope, name: str, value: object) -> None:
         here.call_it(value.value, name)
 
 
-def _length(links: Sequence[Signal]) -> int:
-    lengths = {one.shape[0] if one.shape else 0 for one in links}
+def _length(arrays: Sequence[Signal], what: str, do: str) -> int:
+    lengths = {one.shape[0] if one.shape else 0 for one in arrays}
     if len(lengths) != 1 or 0 in lengths:
         raise wrong(
-            "fold",
+            what,
             expected="arrays of one length along their first axes",
-            came=" and ".join(str(one.type) for one in links) or "none",
-            do="give an array with an element for each link",
+            came=" and ".join(str(one.type) for one in arrays) or "none",
+            do=do,
         )
     return lengths.pop()
 
 
-def tree(f: Callable[[Signal, Signal], Signal], values: Signal) -> Signal:
+def tree(f: Callable[[T, T], T], values: T) -> T:
     """The elements along the first axis joined pair by pair, in as few levels as there can be.
 
     Args:
-        f: of two elements; its result may be wider than they are.
-        values: an array.
+        f: of two elements; gives one of their structure, whose signals may be wider than theirs.
+        values: an array, or an array of structs, or a tuple of arrays of one length.
 
     Raises:
         HdlError: an element that is left over does not fit beside the results.
     """
-    need_signal(values, "tree")
-    found = values
-    while len(found) > 1:
-        even = len(found) // 2 * 2
-        pairs = vmap(f)(found[0:even:2], found[1:even:2])
-        if even < len(found):
-            pairs = join(pairs, _left_over(found[even:], pairs.type))
-        found = pairs
-    return found[0]
+    leaves, make = _signals(values, "tree")
+    count = _length(leaves, "tree", "give an array of what is joined")
+
+    def pair(left: T, right: T) -> T:
+        found = f(left, right)
+        if structure(found) != structure(values):
+            raise wrong(
+                "what the function of tree returns",
+                expected=f"one value such as it takes two of, {told_whole(left)}",
+                came=told_whole(found),
+                do="of several values, give tree an array of structs, or a tuple of arrays",
+            )
+        return found
+
+    while count > 1:
+        even = count // 2 * 2
+        sides = [make([leaf[side:even:2] for leaf in leaves]) for side in (0, 1)]
+        pairs, make = flatten(vmap(pair)(*sides))
+        leaves = [
+            join(one, _left_over(leaf[even:], one.type)) if even < count else one
+            for one, leaf in zip(pairs, leaves, strict=True)
+        ]
+        count = count - even // 2
+    return make([leaf[0] for leaf in leaves])
 
 
 def _left_over(one: Signal, kind: Type) -> Signal:
@@ -317,4 +333,5 @@ def _left_over(one: Signal, kind: Type) -> Signal:
 
 def total(values: Signal) -> Signal:
     """The sum along the first axis: as many bits wider as its length has."""
+    need_signal(values, "total")
     return tree(lambda a, b: a + b, values)

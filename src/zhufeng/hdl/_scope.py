@@ -7,6 +7,7 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,21 +54,26 @@ def told(value: Any) -> str:
 def where() -> str:
     """The user's line, without the folder: it goes into the IR."""
     frame = _users_frame()
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+    return f"{_base(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else ""
+
+
+@cache
+def _base(file: str) -> str:
+    return Path(file).name
 
 
 def _users_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (the one way that is fast)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and _is_ours(frame.f_code.co_filename, frame.f_code.co_name):
         frame = frame.f_back
     return frame
 
 
-def _is_ours(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
+@cache
+def _is_ours(file: str, name: str) -> bool:
     if file == "<string>":
         # Where a dataclass has its constructor.
-        return frame.f_code.co_name == "__init__"
+        return name == "__init__"
     if file.startswith(_HERE):  # which may lie in site-packages, too
         return not file.startswith(_EXAMPLES)
     return file.startswith(_NOT_USERS) and "site-packages" not in file
@@ -94,10 +100,39 @@ def sizes(levels: Levels) -> tuple[int, ...]:
     return tuple(one.size for one in levels)
 
 
+class Names:
+    """Names that are taken."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        # Where to count on: thousands of values may be called alike.
+        self._numbers: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it is taken."""
+        return name in self._taken
+
+    def take(self, wanted: str) -> str:
+        """`wanted`, or with a number behind it where it is taken; taken from now on."""
+        name, number = wanted, self._numbers.get(wanted, 1)
+        while name in self._taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self._numbers[wanted] = number
+        self._taken.add(name)
+        return name
+
+
 class Scope:
     """A module that is being traced."""
 
-    def __init__(self, name: str, parent: Scope | None = None) -> None:
+    def __init__(self, name: str, parent: Scope | None = None, fields: Iterable[str] = ()) -> None:
+        """Begin a trace.
+
+        Args:
+            name: of the module.
+            parent: the scope around it, of a link of a fold.
+            fields: of its state; other parts of it are called otherwise.
+        """
         self.name = name
         self.parent = parent
         self.inputs: dict[str, Form] = {}
@@ -113,6 +148,8 @@ class Scope:
         """Values of the scope around this one, by the input that they have become."""
         self.levels: Levels = ()
         """The repetitions under way."""
+        self._ports = Names()
+        self._parts = Names(fields)
         self._names: dict[str, str] = {}
         self._joined: dict[str, str] = {}
         self._inner: dict[tuple[int, str, Levels], str] = {}
@@ -159,8 +196,13 @@ class Scope:
 
     def part_name(self, wanted: str) -> str:
         """A name for an instance or a fold that no other part of the state has."""
-        taken = self.registers.keys() | self.memories.keys() | self.instances.keys()
-        return unique(wanted, taken | self.folds.keys())
+        return self._parts.take(wanted)
+
+    def input(self, wanted: str, form: Form) -> tuple[str, str]:
+        """A new input, with a number behind its name where that is taken: its port, its value."""
+        port = self._ports.take(wanted)
+        self.inputs[port] = form
+        return port, self.add("input", form, data=(port,))
 
     def capture(self, signal: Signal) -> str:
         """The input that stands for a value of a scope further out."""
@@ -168,10 +210,9 @@ class Scope:
         key = (id(signal.scope), signal.value, signal.levels)
         if key not in self._inner:
             outer = signal.scope.name_of(signal.value)
-            port = unique(outer if not outer.isdigit() else "captured", self.inputs.keys())
-            self.inputs[port] = signal.type.form
+            wanted = outer if not outer.isdigit() else "captured"
+            port, self._inner[key] = self.input(wanted, signal.type.form)
             self.captured[port] = signal
-            self._inner[key] = self.add("input", signal.type.form, data=(port,))
         return self._inner[key]
 
     def name_of(self, value: str) -> str:
@@ -212,26 +253,16 @@ class Scope:
         """What every value but wires is called in the finished module, by its name here."""
         # Ports are seen from outside: nothing else may have their names.
         found = {value: str(let.data[0]) for value, let in self.lets.items() if let.op == "input"}
-        taken = set(self.inputs) | self.memories.keys() | self.instances.keys() | self.folds.keys()
+        taken = Names((*self.inputs, *self.memories, *self.instances, *self.folds))
         for value, let in self.lets.items():
             if let.op == "register":
                 wanted = str(let.data[0])
-                found[value] = wanted if wanted not in taken else unique(f"{wanted}_reg", taken)
-                taken.add(found[value])
+                found[value] = taken.take(f"{wanted}_reg" if wanted in taken else wanted)
         for value, let in self.lets.items():
             if value not in found and let.op != _WIRE:
                 called = self._names.get(value)
-                found[value] = unique(called, taken) if called else value
-                taken.add(found[value])
+                found[value] = taken.take(called) if called else value
         return found
-
-
-def unique(wanted: str, taken: Iterable[str]) -> str:
-    """`wanted`, or with a number behind it where it is taken."""
-    known, name, number = set(taken), wanted, 1
-    while name in known:
-        name, number = f"{wanted}_{number}", number + 1
-    return name
 
 
 _SCOPES: list[Scope] = []
@@ -275,19 +306,29 @@ def level(size: int) -> Iterator[Level]:
         here.levels = here.levels[:-1]
 
 
+@cache
+def _has_names(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or not file.startswith(_NOT_USERS)
+
+
 @contextmanager
 def named_locals(visit: Callable[[str, object], None]) -> Iterator[None]:
     """Show `visit` the local variables of every function of the user's that returns meanwhile."""
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
+    # cProfile's, before Python 3.12, is no function that could be set again.
+    compiled = before is not None and not callable(before)
 
     def watch(frame: FrameType, event: str, _: object) -> None:
-        file = frame.f_code.co_filename
-        if event == "return" and (file.startswith(_LIBRARIES) or not file.startswith(_NOT_USERS)):
+        if event == "return" and _has_names(frame.f_code.co_filename):
             for name, value in frame.f_locals.items():
                 visit(name, value)
 
+    if compiled:
+        before.disable()
     sys.setprofile(watch)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None if compiled else before)
+        if compiled:
+            before.enable()

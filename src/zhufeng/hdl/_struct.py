@@ -493,6 +493,13 @@ def structure(value: Any) -> object:
     return value is None
 
 
+def told_whole(value: object) -> str:
+    """What a value, or each of several, is, for the text of an error."""
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(told_whole, value))})"
+    return told(value)
+
+
 def leaf_names(value: Any, name: str) -> list[str]:
     """What the leaves that `flatten` finds are called where `value` is called `name`."""
     if value is None:

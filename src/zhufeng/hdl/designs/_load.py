@@ -24,7 +24,8 @@ def load_design(name: str, code: Path | None, parameters: Mapping[str, Any]) -> 
         parameters: the function's arguments, by name.
 
     Raises:
-        InputError: there is no such thing, it is no hardware, or it takes other parameters.
+        InputError: there is no such thing, it is no hardware, or it takes other parameters; it
+            is a module that was made by hand, and breaks a rule; it has no output and no claim.
         HdlError: the code describes no hardware.
     """
     found = load_named(name, code)
@@ -34,15 +35,49 @@ def load_design(name: str, code: Path | None, parameters: Mapping[str, Any]) -> 
         _check_parameters(found, name, parameters)
         found = call_named(found, name, parameters, expected=_EXPECTED)
     if isinstance(found, Module | Function):
-        return found.ir
+        found = found.ir
+    elif isinstance(found, ir.Module):
+        _need_sound(found, name)
     if isinstance(found, ir.Module):
+        _need_use(found, name)
         return found
     raise InputError(
         f"{shown(name)} is no hardware",
         expected=_EXPECTED,
-        came=f"a {type(found).__name__}",
+        came=type(found).__name__,
         do="decorate it with @module or @function, or name a function that returns such a one",
     )
+
+
+def _need_sound(module: ir.Module, name: str) -> None:
+    """Refuse a module, made by hand, that could not be simulated or printed."""
+    try:
+        ir.check(module)
+        for one in ir.below(module):
+            ir.port_graph(one)
+    except ir.IrError as error:
+        came = str(error)
+    except ir.CycleError as error:
+        came = f"{error}: {' <- '.join(error.path)}"
+    else:
+        return
+    raise InputError(
+        f"{shown(name)} is no module that could be hardware",
+        expected="what zhufeng.hdl.ir.check lets pass, and no value that follows from itself",
+        came=came,
+        do="mend what makes it; @module and @function make none that is not",
+    )
+
+
+def _need_use(module: ir.Module, name: str) -> None:
+    """Refuse hardware of which nothing is seen."""
+    if not module.outputs and not any(one.claims for one in ir.below(module)):
+        raise InputError(
+            f"{shown(name)} does nothing",
+            expected="an output or a claim",
+            came="none",
+            do="return a signal, or a Struct with a field for each output",
+        )
 
 
 def _refuse_parameters(name: str, parameters: Mapping[str, Any]) -> None:

@@ -189,7 +189,7 @@ class Cell:
         carried = port in {given for _, given in fold.carries}
         for link in chain:
             # In order, so that no link has to wait for the one before it.
-            for needed in sorted(ir.links(fold, port) - {port}):
+            for needed in sorted(ir.links(fold, port) - (set() if carried else {port})):
                 link.output(needed)
         if carried:
             return chain[-1].output(port).reshape(self.lanes, *form.shape)
@@ -228,7 +228,8 @@ class _Memory:
         if memory.init is None:
             self.held = anything(memory.form, shape, draw)
         else:
-            start = np.array(memory.init, object)
+            start = np.zeros(memory.depth, object)
+            start[: len(memory.init)] = memory.init
             self.held = np.broadcast_to(start, shape).astype(dtype(memory.form))
         self.read_before = [anything(memory.form, (lanes, *banks), draw) for _ in memory.reads]
         self._next = self.held, self.read_before

@@ -54,26 +54,21 @@ def interpret(
     Args:
         module: of the IR.
         inputs: each input, [cycles, lanes, ...] of integers that fit.
-        cycles: how many, where there are no inputs to tell.
-        reset: `rst` in each cycle, the same in all lanes: then everything starts with anything.
-            Without it nothing is reset, and registers start as after a reset.
+        cycles: how many; needed where there are no inputs to tell.
+        reset: `rst` in each cycle, 0 or 1, the same in all lanes: then everything starts with
+            anything. Without it nothing is reset, and registers start as after a reset.
         seed: draws what is not reset, differently in each lane.
         record: values to keep, by name, those of an instance as ``instance.value``.
 
     Raises:
-        InputError: inputs that do not fit.
+        InputError: inputs, cycles or a reset that do not fit.
     """
     ir.need_module(module)
-    length, lanes = _size(module, inputs, cycles)
-    if reset is not None and len(reset) < length:
-        raise InputError(
-            f"the reset of {module.name}",
-            expected=f"rst in each of {length} cycles",
-            came=f"{len(reset)} of them",
-            do="give 0 for the cycles without reset",
-        )
+    arrays = _arrays(module, inputs)
+    length, lanes = _size(module, arrays, cycles)
+    resets = [0] * length if reset is None else _resets(module, reset, length)
     given: dict[str, Values] = {
-        port: np.asarray(inputs[port]).astype(dtype(form)) for port, form in module.inputs.items()
+        port: arrays[port].astype(dtype(form)) for port, form in module.inputs.items()
     }
     cell = Cell(module, lanes, seed, module.name, reset=reset is None)
     outputs: dict[str, list[Values]] = {port: [] for port in module.outputs}
@@ -82,7 +77,7 @@ def interpret(
     covered: Counter[str] = Counter()
     on = np.ones(lanes, np.int64)
     for cycle in range(length):
-        rst = np.full(lanes, reset[cycle] if reset is not None else 0, np.int64)
+        rst = np.full(lanes, resets[cycle], np.int64)
         cell.begin(lambda port, at=cycle: given[port][at])  # type: ignore[misc]
         for port, values in outputs.items():
             values.append(cell.output(port))
@@ -132,7 +127,8 @@ def _failed(cycle: int, path: str, claim: ir.Claim, held: Values, lanes: int) ->
     ]
 
 
-def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -> tuple[int, int]:
+def _arrays(module: ir.Module, inputs: Mapping[str, Values]) -> dict[str, Values]:
+    """What is given for each input, once it is known to fit."""
     if inputs.keys() != module.inputs.keys():
         raise InputError(
             f"the inputs of {module.name}",
@@ -140,17 +136,35 @@ def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -
             came=", ".join(inputs) or "none",
             do="give an array for each",
         )
+    found = {port: _array(inputs[port], f"input {port} of {module.name}") for port in inputs}
+    for port, form in module.inputs.items():
+        _check(module, port, form, found[port])
+    return found
+
+
+def _array(values: object, what: str) -> Values:
+    try:
+        return np.asarray(values)
+    except ValueError:  # NumPy's word for it is "inhomogeneous"
+        raise InputError(
+            what,
+            expected="an array",
+            came="lists of different lengths",
+            do="give as many lanes in every cycle, and as many elements in every lane",
+        ) from None
+
+
+def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -> tuple[int, int]:
+    """Cycles and lanes."""
+    what = f"the cycles of {module.name}"
     if cycles is None and not inputs:
         raise InputError(
-            f"the cycles of {module.name}",
+            what,
             expected="a number, for it has no inputs to tell",
             came="none",
             do="write cycles=100",
         )
-    sizes = {np.asarray(values).shape[:2] for values in inputs.values()} or {(cycles or 0, 1)}
-    for port, form in module.inputs.items():
-        values = np.asarray(inputs[port])
-        _check(module, port, form, values)
+    sizes = {values.shape[:2] for values in inputs.values()} or {(cycles, 1)}
     if len(sizes) != 1:
         raise InputError(
             f"the inputs of {module.name}",
@@ -159,7 +173,31 @@ def _size(module: ir.Module, inputs: Mapping[str, Values], cycles: int | None) -
             do="repeat the shorter ones",
         )
     ((length, lanes),) = sizes
-    return (length if cycles is None else min(cycles, length)), lanes
+    whole = isinstance(length, int | np.integer)
+    if not whole or length < 0 or cycles not in (None, length):
+        raise InputError(
+            what,
+            expected=f"{length}, as the inputs have" if inputs else "a number of at least 0",
+            came=repr(cycles),
+            do="leave cycles out, and cut or lengthen the inputs" if inputs else "write cycles=100",
+        )
+    return length, lanes
+
+
+def _resets(module: ir.Module, reset: object, length: int) -> list[int]:
+    """`rst` in each cycle."""
+    what = f"the reset of {module.name}"
+    values = _array(reset, what)
+    known = values.dtype == bool or np.issubdtype(values.dtype, np.integer) or not values.size
+    if values.shape != (length,) or not known or not np.isin(values, (0, 1)).all():
+        raise InputError(
+            what,
+            expected=f"rst in each of {length} cycles: 0 or 1",
+            came=f"{values.dtype} {list(values.shape)}"
+            + (f" from {values.min()} to {values.max()}" if known and values.size else ""),
+            do="give 0 for the cycles without reset; it is the same in all lanes",
+        )
+    return [int(one) for one in values]
 
 
 def _check(module: ir.Module, port: str, form: ir.Form, values: Values) -> None:

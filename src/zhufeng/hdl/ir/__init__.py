@@ -7,6 +7,7 @@ from zhufeng.hdl.ir._check import (
     inner_modules,
     memory_values,
     need_module,
+    references,
     stateful,
 )
 from zhufeng.hdl.ir._form import BIT, Form
@@ -58,5 +59,6 @@ __all__ = [
     "port_graph",
     "print_ir",
     "problems",
+    "references",
     "stateful",
 ]

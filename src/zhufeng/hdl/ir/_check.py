@@ -73,7 +73,8 @@ def stateful(module: Module) -> bool:
 
 def _problems(module: Module) -> Iterator[str]:
     yield from _names(module)
-    missing = sorted(_used(module) - module.lets.keys())
+    used = {arg for let in module.lets.values() for arg in let.args}.union(references(module))
+    missing = sorted(used - module.lets.keys())
     if missing:
         yield f"no value {', '.join(missing)}"
         return
@@ -109,19 +110,22 @@ def _names(module: Module) -> Iterator[str]:
         yield "two parts of the state with one name"
 
 
-def _used(module: Module) -> set[str]:
-    """Every value that something refers to."""
-    used = set(module.outputs.values())
-    for let in module.lets.values():
-        used.update(let.args)
-    used.update(register.next for register in module.registers.values())
+def references(module: Module) -> Iterator[str]:
+    """The values that outputs, the state, instances, folds and claims take, as often as they do.
+
+    What values are made of one another stands in the `args` of each.
+    """
+    yield from module.outputs.values()
+    yield from (register.next for register in module.registers.values())
     for memory in module.memories.values():
-        used.update(memory_values(memory))
-    parts: list[Instance | Fold] = [*module.instances.values(), *module.folds.values()]
-    for part in parts:
-        used.update(part.inputs.values())
-    used.update(one.enable for one in module.instances.values() if one.enable is not None)
-    return used | {claim.value for claim in module.claims}
+        yield from memory_values(memory)
+    for instance in module.instances.values():
+        yield from instance.inputs.values()
+        if instance.enable is not None:
+            yield instance.enable
+    for fold in module.folds.values():
+        yield from fold.inputs.values()
+    yield from (claim.value for claim in module.claims)
 
 
 def memory_values(memory: Memory) -> Iterator[str]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, Literal, cast
 
 from zhufeng.hdl.ir._check import below
@@ -54,16 +55,28 @@ def module_names(module: Module) -> dict[int, str]:
 
     Equal ones share a name; of others that are called alike, the later ones get a number.
     """
+    modules = below(module)
     names: dict[int, str] = {}
-    bodies: dict[str, list[str]] = {}
-    for one in below(module):
-        body = "\n".join(_lines(one, names))
-        known = bodies.setdefault(one.name, [])
+    known: dict[tuple[str, str], str] = {}
+    taken = {one.name for one in modules}
+    alike: dict[str, Iterator[str]] = {}
+    for one in modules:
+        body = one.name, "\n".join(_lines(one, names))
         if body not in known:
-            known.append(body)
-        number = known.index(body)
-        names[id(one)] = one.name if number == 0 else f"{one.name}__{number + 1}"
+            wanted = alike.setdefault(one.name, _numbered(one.name, taken))
+            known[body] = next(wanted)
+        names[id(one)] = known[body]
     return names
+
+
+def _numbered(name: str, taken: set[str]) -> Iterator[str]:
+    """`name`, then `name` with a number behind it, from 2 on; none that is taken."""
+    yield name
+    for number in count(2):
+        found = f"{name}__{number}"
+        if found not in taken:
+            taken.add(found)
+            yield found
 
 
 def _texts(module: Module) -> dict[str, str]:

@@ -15,6 +15,7 @@ import numpy as np
 from zhufeng.hdl import ir
 from zhufeng.hdl.interpret import Values
 from zhufeng.hdl.ir import Form
+from zhufeng.hdl.oracle._run import OracleError
 from zhufeng.hdl.verilog import Port, Verilog, to_verilog
 
 TOP = "bench"
@@ -49,7 +50,8 @@ class Bench:
     def outputs(self) -> list[Mapping[str, Values]]:
         """What the last run has written: of each case its outputs, [cycles, ...].
 
-        An element with a bit that is X or Z is None.
+        Raises:
+            OracleError: a bit is X or Z.
         """
         rows = [line.split() for line in (self.folder / _OUTPUTS).read_text().splitlines()]
         assert len(rows) == self.cycles
@@ -141,6 +143,8 @@ def _outputs(verilog: Verilog, module: ir.Module, rows: Sequence[str]) -> dict[s
     for port, place in _directed(verilog, "output"):
         bits = _bits(port)
         parts = [row[len(row) - place - bits : len(row) - place] for row in rows]
+        if not set("".join(parts)) <= {"0", "1"}:
+            raise OracleError(f"output {port.port} of {module.name} is {', '.join(parts)}")
         found[port.port] = np.stack([_unpacked(part, port.form) for part in parts])
     return {port: found[port] for port in module.outputs}
 
@@ -158,8 +162,7 @@ def _unpacked(bits: str, form: Form) -> Values:
     elements = np.empty(form.size, object)
     for place in range(form.size):
         end = len(bits) - place * form.width
-        digits = bits[end - form.width : end]
-        elements[place] = form.wrap(int(digits, 2)) if set(digits) <= {"0", "1"} else None
+        elements[place] = form.wrap(int(bits[end - form.width : end], 2))
     return elements.reshape(form.shape)
 
 

@@ -18,6 +18,7 @@ from zhufeng.hdl.ir import (
     ReadPort,
     Register,
     WritePort,
+    below,
 )
 from zhufeng.hdl.passes._pass import Pass
 
@@ -26,8 +27,11 @@ from zhufeng.hdl.passes._pass import Pass
 class Flattening(Pass):
     """Makes everything inside instances a part of the module: ``pes.a`` becomes ``pes_a``.
 
-    The links of folds stay modules. So does an instance that is called with an enable and has a
-    memory with transparent asynchronous reads: those show a write that the enable holds back.
+    The links of folds stay modules. So does an instance that is called with an enable and has
+
+    - a memory with transparent asynchronous reads: those show a write that the enable holds back;
+    - claims in the links of a fold: they are not judged while the enable is 0, which a link, that
+      has no enable, cannot tell.
     """
 
     def one(self, module: Module) -> Module:
@@ -36,9 +40,14 @@ class Flattening(Pass):
 
 
 def _stays(instance: Instance) -> bool:
-    memories = instance.module.memories.values()
-    shows = any(read.transparent and not read.sync for one in memories for read in one.reads)
-    return bool(instance.module.instances) or (instance.enable is not None and shows)
+    inner = instance.module
+    if instance.enable is None or inner.instances:
+        return bool(inner.instances)
+    reads = (read for one in inner.memories.values() for read in one.reads)
+    links = (below(one.module) for one in inner.folds.values())
+    return any(read.transparent and not read.sync for read in reads) or any(
+        one.claims for modules in links for one in modules
+    )
 
 
 class _Flat:

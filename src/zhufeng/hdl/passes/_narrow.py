@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from zhufeng.hdl.ir import Fold, Form, Instance, Let, Module, memory_values
+from zhufeng.hdl.ir import Form, Let, Module, references
 from zhufeng.hdl.passes._pass import Pass
 from zhufeng.hdl.passes._ranges import Range, range_of, whole
 from zhufeng.hdl.passes._rewrite import Rewrite, rewritten
@@ -110,15 +110,7 @@ def _least(form: Form, found: Range) -> Form:
 
 def _uses(module: Module) -> Counter[str]:
     """How often each value is referred to."""
-    uses: Counter[str] = Counter(module.outputs.values())
+    uses = Counter(references(module))
     for let in module.lets.values():
         uses.update(let.args)
-    uses.update(one.next for one in module.registers.values())
-    for memory in module.memories.values():
-        uses.update(memory_values(memory))
-    parts: list[Instance | Fold] = [*module.instances.values(), *module.folds.values()]
-    for part in parts:
-        uses.update(part.inputs.values())
-    uses.update(one.enable for one in module.instances.values() if one.enable is not None)
-    uses.update(claim.value for claim in module.claims)
     return uses

@@ -136,8 +136,8 @@ def _with_sign(text: str, form: Form) -> tuple[str, Form]:
 
 
 def place_in(size: int, text: str, form: Form) -> str:
-    """An index below `size`, in no more bits than that needs."""
-    width = min(form.width, (size - 1).bit_length())
+    """An index below `size`, in as many bits as that needs."""
+    width = (size - 1).bit_length()
     return cast(text, form, Form(width)) if width else "0"
 
 

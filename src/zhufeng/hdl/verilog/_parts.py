@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from zhufeng.hdl import ir
 from zhufeng.hdl.verilog._body import Body
@@ -52,43 +53,30 @@ class _Chain:
         self._ports = Names(of.module)
         self._block = body.names.of("part", name)
         self._k = body.names.of(f"index {name}", f"{self._block}_k")
-        # What a link takes from the one before it, and what it hands on.
-        self._wires = {
-            port: body.names.of(f"link {name}", f"{port}_k")
-            for carry in of.carries
-            for port in carry
+        # What each link takes, and what the last one hands on. (In 5.48 Verilator fails on links
+        # that name one another's wires, ``link[k - 1].next``, if it inlines some of their users.)
+        self._chains = {
+            port: body.names.of(f"link {name}", f"{taken}_k")
+            for taken, given in of.carries
+            for port in (taken, given)
         }
 
     def lines(self) -> list[str]:
-        """The loop, and what the last link hands on."""
+        """The values between the links, the loop of links, and what the last one hands on."""
         of, body = self._of, self._body
-        inside = [line for taken, given in of.carries for line in self._carried(taken, given)]
+        first, last = [], []
+        for taken, given in of.carries:
+            form, chain = of.module.inputs[taken], self._chains[taken]
+            if form.width:
+                places = replace(form, shape=(of.length + 1, *form.shape))
+                value = body.values.bits(of.inputs[taken], self._index)
+                first += [f"{variable('logic', places, chain)};", f"assign {chain}[0] = {value};"]
+            if target := self._target(given):
+                last.append(f"assign {indexed(target, self._index)} = {chain}[{of.length}];")
         called = f"{body.module_names[id(of.module)]} {body.names.of('link', 'link')} "
-        inside += bracketed(called, self._pins(), ";")
+        inside = (INDENT + line for line in bracketed(called, self._pins(), ";"))
         head = f"for (genvar {self._k} = 0; {self._k} < {of.length}; {self._k}++)"
-        last = []
-        for _, port in of.carries:
-            target = self._target(port)
-            if target:
-                given = f"{self._block}[{of.length - 1}].{self._wires[port]}"
-                last.append(f"assign {indexed(target, self._index)} = {given};")
-        lines = (INDENT + line for line in inside)
-        return [f"{head} begin : {self._block}", *lines, "end", *last]
-
-    def _carried(self, taken: str, given: str) -> Iterator[str]:
-        """The wires between two links."""
-        form = self._of.module.inputs[taken]
-        if not form.width:
-            return
-        wire, after = self._wires[taken], self._wires[given]
-        first = self._body.values.bits(self._of.inputs[taken], self._index)
-        yield f"{variable('logic', form, wire)};"
-        yield f"{variable('logic', form, after)};"
-        yield f"if ({self._k} == 0) begin : {wire}_first"
-        yield f"{INDENT}assign {wire} = {first};"
-        yield f"end else begin : {wire}_next"
-        yield f"{INDENT}assign {wire} = {self._block}[{self._k} - 1].{after};"
-        yield "end"
+        return [*first, f"{head} begin : {self._block}", *inside, "end", *last]
 
     def _pins(self) -> list[str]:
         of, body = self._of, self._body
@@ -96,13 +84,14 @@ class _Chain:
         for port, form in of.module.inputs.items():
             if form.width:
                 place = (*self._index, self._k) if port in of.each else self._index
-                pin = self._wires.get(port) or body.values.bits(of.inputs[port], place)
+                chain = self._chains.get(port)
+                pin = f"{chain}[{self._k}]" if chain else body.values.bits(of.inputs[port], place)
                 pins.append(f".{self._ports.of('input', port)}({pin})")
         for port, given in of.module.outputs.items():
             if of.module.form(given).width:
-                target = self._target(port)
-                stacked = indexed(target, (*self._index, self._k)) if target else ""
-                pin = self._wires.get(port, stacked)
+                chain, target = self._chains.get(port), self._target(port)
+                pin = indexed(target, (*self._index, self._k)) if target else ""
+                pin = f"{chain}[{self._k} + 1]" if chain else pin
                 pins.append(f".{self._ports.of('output', port)}({pin})")
         return pins
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from zhufeng.hdl import ir
 from zhufeng.hdl.ir import Form
 from zhufeng.hdl.verilog._body import Body
-from zhufeng.hdl.verilog._expressions import literal, place_in
+from zhufeng.hdl.verilog._expressions import cast, literal, place_in
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET
 from zhufeng.hdl.verilog._pieces import INDENT, array_of, indexed, loops, message, variable
 
@@ -128,7 +128,7 @@ def _fetched(body: Body, name: str, port: ir.ReadPort, index: Sequence[str]) -> 
         found = f"({address} < {literal(of.depth, Form(form.width))} ? {found} : {nothing})"
     if port.transparent:
         for write in of.writes:
-            same, new = _written(body, of, write, address, index)
+            same, new = _written(body, of, write, (address, form), index)
             if write.mask is not None:
                 mask = _bit_mask(body, of, write.mask, index)
                 new = f"(({new} & {mask}) | ({found} & ~{mask}))"
@@ -137,11 +137,16 @@ def _fetched(body: Body, name: str, port: ir.ReadPort, index: Sequence[str]) -> 
 
 
 def _written(
-    body: Body, of: ir.Memory, write: ir.WritePort, read: str, index: Sequence[str]
+    body: Body,
+    of: ir.Memory,
+    write: ir.WritePort,
+    read: tuple[str, Form],
+    index: Sequence[str],
 ) -> tuple[str, str]:
     """Whether a write goes where a port reads, and what it writes."""
     address, form = body.values.element(write.address, index), body.module.form(write.address)
-    same = [f"{read} == {address}"]
+    wide = Form(max(form.width, read[1].width))
+    same = [f"{cast(*read, wide)} == {cast(address, form, wide)}"]
     if form.high >= of.depth:
         same.append(f"{address} < {literal(of.depth, Form(form.width))}")
     if write.enable is not None:
