@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from zhufeng.hdl import (
@@ -292,3 +293,16 @@ def nested() -> ir.Module:
         return Outer(inners=inners), out
 
     return outer.ir
+
+
+ALL: Mapping[str, ir.Module] = {
+    "systolic": systolic(4),
+    "crc": crc32(),
+    "ram": ram(),
+    "elastic": elastic(4),
+    "enabled": enabled(),
+    "pair": pair().ir,
+    "numbers": numbers(),
+    "nested": nested(),
+}
+"""Each, by its name."""

@@ -215,9 +215,13 @@ class Expressions:
 
     def like(self, value: Signal, pool: Pool) -> Signal:
         """Another value of the same type."""
-        found = self.pick(pool, lambda kind: kind == value.type)
+        return self.of_type(value.type, pool)
+
+    def of_type(self, wanted: Type, pool: Pool) -> Signal:
+        """A value of a type."""
+        found = self.pick(pool, lambda kind: kind == wanted)
         if found is None or self.draw.rarely(3):
-            return self.to(self.any(pool), value.type)
+            return self.to(self.any(pool), wanted)
         return found
 
     def grow(self, pool: Pool, count: int) -> None:
@@ -545,6 +549,8 @@ class Expressions:
 
     def _within(self, pool: Pool) -> None:
         self._depth += 1
+        if self.functions and self.draw.rarely(4):
+            pool.append(self._called(pool))
         self.grow(pool, 1 + self.draw.randrange(3))
         self._depth -= 1
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,8 @@ class _Maker(Expressions):
         """A design of up to three levels."""
         for _ in range(self.draw.randrange(3)):
             self._function()
-        return self._module(0).module.ir
+        made = self._module(0).module.ir
+        return _apart(made) if self.draw.rarely(3) else made
 
     # Modules.
 
@@ -131,7 +132,7 @@ class _Maker(Expressions):
     def _module(self, depth: int) -> _Made:
         inputs = {"go": _Kind(Bool)}
         for n in range(self.draw.randrange(4)):
-            inputs[self._free(f"i{n}", inputs)] = self._kind()
+            inputs[self._free(f"i{n}", inputs)] = self.kind()
         inside = {f"u{n}": self._inside(depth) for n in range(self._parts(depth))}
         banks = {f"m{n}": self._bank() for n in range(self.draw.choice((0, 0, 1, 1, 2)))}
         registers = {self._free(f"r{n}", {}): self.type_() for n in range(self.draw.randrange(4))}
@@ -173,7 +174,8 @@ class _Maker(Expressions):
         wanted = self.draw.choice(_NAMES) if self.draw.rarely(4) else plain
         return plain if wanted in taken else wanted
 
-    def _kind(self) -> _Kind:
+    def kind(self) -> _Kind:
+        """What a port or a wire takes."""
         if not self.draw.rarely(4):
             return _Kind(self.type_())
         inner = struct("Part", {"low": self.scalar_type(), "high": self.type_()})
@@ -242,6 +244,15 @@ class _Maker(Expressions):
         self.draw.choice((assert_, cover, assume))(self.condition(pool), text)
 
 
+def _apart(module: ir.Module) -> ir.Module:
+    """A module of which no two parts share one: equal ones are as if written twice."""
+    return replace(
+        module,
+        instances={n: replace(p, module=_apart(p.module)) for n, p in module.instances.items()},
+        folds={n: replace(p, module=_apart(p.module)) for n, p in module.folds.items()},
+    )
+
+
 class _Body:
     """The inside of a module under trace."""
 
@@ -253,9 +264,11 @@ class _Body:
         self.pool: Pool = leaves(list(given.values()))
         self.after: dict[str, Any] = {}
         """The next state, by field."""
-        self._wires: Pool = []
+        self._wires: list[tuple[_Kind, Any]] = []
         self.ends: Pool = [self._go]
         """Registers and what instances give."""
+        self._last: Pool = []
+        """What the instance that was called last gives."""
 
     def write(
         self,
@@ -266,7 +279,7 @@ class _Body:
         """Everything that happens in a cycle."""
         self.ends += [getattr(self._state, name) for name in registers]
         self.pool += self.ends[1:]
-        self._open()
+        self._open((1, 2) if len(inside) > 1 else (0, 0, 1, 2))
         for name, bank in banks.items():
             self.after[name] = getattr(self._state, name)
             if bank.early:
@@ -290,18 +303,20 @@ class _Body:
 
     # What goes both ways.
 
-    def _open(self) -> None:
-        for _ in range(self._draw.choice((0, 0, 1, 2))):
-            later = wire(self._make.type_())
-            self._wires.append(later)
-            self.pool.append(later)
+    def _open(self, counts: Sequence[int]) -> None:
+        for _ in range(self._draw.choice(counts)):
+            kind = self._make.kind()
+            later = wire(kind.declared)
+            self._wires.append((kind, later))
+            self.pool += leaves(later)
 
     def _close(self) -> None:
         """Connect the wires, mostly to what instances give: that need not follow from them."""
-        for later in self._wires:
-            rest = [one for one in self.pool if all(one is not other for other in self._wires)]
-            among = rest if self._draw.rarely(8) else self.ends
-            connect(later, self._make.like(later, among))
+        wires = [leaf for _, later in self._wires for leaf in leaves(later)]
+        rest = [one for one in self.pool if all(one is not other for other in wires)]
+        for kind, later in self._wires:
+            among = self._draw.choice((self.ends, self._last or self.ends, self._last or rest))
+            connect(later, self._given(kind, (), among))
 
     # Instances.
 
@@ -325,23 +340,26 @@ class _Body:
         for _ in shape:
             call = vmap(call, in_axes=[0, *axes])
         self.after[name], outputs = call(state, *arguments)
-        self.ends += leaves(outputs)
-        self.pool += leaves(outputs)
+        self._last = leaves(outputs)
+        self.ends += self._last
+        self.pool += self._last
 
     def _argument(self, port: str, kind: _Kind, shape: Shape) -> Any:
         if self._wires and isinstance(kind.one, Type) and self._draw.rarely(2):
             whole = kind.one.array(*shape, *kind.shape)
-            return self._make.to(self._draw.choice(self._wires), whole)
+            _, later = self._draw.choice(self._wires)
+            return self._make.to(self._make.any([*leaves(later), *self._last]), whole)
         if port == "go" and not self._draw.rarely(4):
             return self._make.to(self._go, Bool.array(*shape))
         return self._given(kind, shape)
 
-    def _given(self, kind: _Kind, shape: Shape) -> Any:
-        """Values for a port."""
+    def _given(self, kind: _Kind, shape: Shape, pool: Pool | None = None) -> Any:
+        """Values for a port or a wire, made of those of a pool."""
+        among = self.pool if pool is None else pool
         whole = (*shape, *kind.shape)
         if isinstance(kind.one, Type):
-            return self._make.to(self._make.any(self.pool), kind.one.array(*whole))
-        parts = [self._given(_Kind(part), whole) for part in kind.one.fields_.values()]
+            return self._make.of_type(kind.one.array(*whole), among)
+        parts = [self._given(_Kind(part), whole, among) for part in kind.one.fields_.values()]
         build = kind.one
         for _ in whole:
             build = vmap(build)

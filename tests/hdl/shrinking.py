@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 from zhufeng.hdl import ir
@@ -74,13 +75,14 @@ def _edits(module: ir.Module) -> Iterator[_Edit]:
 
 def _edited(module: ir.Module, edits: Sequence[_Edit]) -> ir.Module | None:
     """With these edits; None where that is no module."""
-    before = ir.below(module)
-    after = {
-        place: _simpler(one, [edit for edit in edits if edit.place == place])
-        for place, one in enumerate(before)
-    }
+    places = count()
+
+    def simpler(one: ir.Module) -> ir.Module:
+        place = next(places)
+        return _simpler(one, [edit for edit in edits if edit.place == place])
+
     try:
-        made = DeadCode()(_rebuilt(before, after))
+        made = DeadCode()(ir.rebuilt(module, simpler))
         if any(edit.kind == "flatten" for edit in edits):
             made = Flattening()(made)
         ir.check(made)
@@ -88,21 +90,6 @@ def _edited(module: ir.Module, edits: Sequence[_Edit]) -> ir.Module | None:
     except (ir.IrError, ir.CycleError, KeyError):
         return None
     return made
-
-
-def _rebuilt(before: Sequence[ir.Module], after: Mapping[int, ir.Module]) -> ir.Module:
-    done: dict[int, ir.Module] = {}
-    for place, one in enumerate(before):
-        new = after[place]
-        instances = {
-            name: replace(part, module=done[id(part.module)])
-            for name, part in new.instances.items()
-        }
-        folds = {
-            name: replace(part, module=done[id(part.module)]) for name, part in new.folds.items()
-        }
-        done[id(one)] = replace(new, instances=instances, folds=folds)
-    return done[id(before[-1])]
 
 
 def _simpler(module: ir.Module, edits: Sequence[_Edit]) -> ir.Module:

@@ -171,22 +171,12 @@ PASSES: dict[str, Callable[[ir.Module], ir.Module]] = {
     "simplify": simplify,
     "flat and simple": lambda module: simplify(Flattening()(module)),
 }
-DESIGNS = {
-    "systolic": designs.systolic(3),
-    "crc": designs.crc32(),
-    "ram": designs.ram(),
-    "elastic": designs.elastic(4),
-    "enabled": designs.enabled(),
-    "pair": designs.pair().ir,
-    "numbers": designs.numbers(),
-    "nested": designs.nested(),
-}
 
 
 @pytest.mark.parametrize("name", PASSES)
-@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("design", designs.ALL)
 def test_a_pass_changes_nothing_that_is_seen(name: str, design: str) -> None:
-    before = DESIGNS[design]
+    before = designs.ALL[design]
     after = PASSES[name](before)
     assert after.inputs == before.inputs
     assert list(after.outputs) == list(before.outputs)
@@ -249,7 +239,7 @@ def test_claims_of_links_are_judged_in_enabled_cycles_alone(design: ir.Module) -
 
 
 def test_a_flat_module_has_no_instances() -> None:
-    for design in DESIGNS.values():
+    for design in designs.ALL.values():
         assert not Flattening()(design).instances
     assert set(Flattening()(designs.systolic(3)).registers) == {"pes_a", "pes_w", "pes_p"}
 

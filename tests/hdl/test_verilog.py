@@ -14,16 +14,6 @@ from zhufeng.hdl.oracle import Case, has_icarus, icarus, lint, verilator
 from zhufeng.hdl.passes import Flattening, simplify
 from zhufeng.hdl.verilog import WAIVERS, to_verilog
 
-DESIGNS = {
-    "systolic": designs.systolic(4),
-    "crc": designs.crc32(),
-    "ram": designs.ram(),
-    "elastic": designs.elastic(4),
-    "enabled": designs.enabled(),
-    "pair": designs.pair().ir,
-    "numbers": designs.numbers(),
-    "nested": designs.nested(),
-}
 FORMS: Mapping[str, Callable[[ir.Module], ir.Module]] = {
     "as it is": lambda module: module,
     "simple": simplify,
@@ -47,13 +37,13 @@ def test_another_simulator_says_the_same(simulator: Simulator) -> None:
                 for port, of in one.inputs.items()
             },
         )
-        for name, one in DESIGNS.items()
+        for name, one in designs.ALL.items()
         for form, rewrite in FORMS.items()
     }
     there = simulator(list(made.values()), RESET)
     for ((name, form), case), found in zip(made.items(), there, strict=True):
         inputs = {port: values[:, None] for port, values in case.inputs.items()}
-        here = interpret(DESIGNS[name], inputs, cycles=len(RESET), reset=RESET).outputs
+        here = interpret(designs.ALL[name], inputs, cycles=len(RESET), reset=RESET).outputs
         assert set(found) == set(here)
         # What a synchronous port has not read yet may be anything.
         first = 12 if name in {"ram", "nested"} else 2
@@ -61,12 +51,12 @@ def test_another_simulator_says_the_same(simulator: Simulator) -> None:
             assert np.array_equal(here[port][first:, 0], values[first:]), (name, form, port)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", designs.ALL)
 def test_verilator_has_nothing_to_say_but_what_is_waived(name: str) -> None:
     # The last row's weights go nowhere; memories are not reset; no one asks for a bit's oddness.
     known = {"crc": "PINCONNECTEMPTY"}
     known |= dict.fromkeys(("systolic", "ram", "nested"), "UNUSEDSIGNAL")
-    for module in (DESIGNS[name], simplify(DESIGNS[name])):
+    for module in (designs.ALL[name], simplify(designs.ALL[name])):
         kinds = {line.partition(":")[0].removeprefix("%Warning-") for line in lint(module)}
         assert kinds == ({known[name]} if name in known else set())
     assert set(known.values()) == WAIVERS.keys()

@@ -7,6 +7,7 @@ from zhufeng.hdl.ir._check import (
     inner_modules,
     memory_values,
     need_module,
+    rebuilt,
     references,
     stateful,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "port_graph",
     "print_ir",
     "problems",
+    "rebuilt",
     "references",
     "stateful",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from zhufeng.base import InputError
 from zhufeng.hdl.ir._form import Form
@@ -64,6 +65,25 @@ def below(module: Module) -> list[Module]:
 
     visit(module)
     return list(found.values())
+
+
+def rebuilt(module: Module, one: Callable[[Module], Module]) -> Module:
+    """A module with `one` applied to all inside it, and then to it; what is shared stays shared."""
+    done: dict[int, Module] = {}
+    for each in below(module):
+        inside = replace(
+            each,
+            instances={
+                name: replace(part, module=done[id(part.module)])
+                for name, part in each.instances.items()
+            },
+            folds={
+                name: replace(part, module=done[id(part.module)])
+                for name, part in each.folds.items()
+            },
+        )
+        done[id(each)] = one(inside)
+    return done[id(module)]
 
 
 def stateful(module: Module) -> bool:

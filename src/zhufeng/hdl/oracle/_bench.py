@@ -88,17 +88,7 @@ def case_prefix(number: int) -> str:
 
 def _prefixed(module: ir.Module, prefix: str) -> ir.Module:
     """The same module with other names for it and all inside it; what is shared stays shared."""
-    known: dict[int, ir.Module] = {}
-    for one in ir.below(module):
-        instances = {
-            name: replace(part, module=known[id(part.module)])
-            for name, part in one.instances.items()
-        }
-        folds = {
-            name: replace(part, module=known[id(part.module)]) for name, part in one.folds.items()
-        }
-        known[id(one)] = replace(one, name=prefix + one.name, instances=instances, folds=folds)
-    return known[id(module)]
+    return ir.rebuilt(module, lambda one: replace(one, name=prefix + one.name))
 
 
 def _stimulus(number: int) -> str:

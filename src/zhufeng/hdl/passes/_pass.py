@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from zhufeng.hdl.ir import Module, below, check
+from zhufeng.hdl.ir import Module, check, rebuilt
 
 
 @dataclass(frozen=True)
@@ -26,22 +25,6 @@ class Pass(ABC):
         Raises:
             IrError: the pass has broken it.
         """
-        done: dict[int, Module] = {}
-        for each in below(module):
-            done[id(each)] = self.one(_with(each, done))
-        check(done[id(module)])
-        return done[id(module)]
-
-
-def _with(module: Module, done: Mapping[int, Module]) -> Module:
-    """A module around what has become of those inside it."""
-    return replace(
-        module,
-        instances={
-            name: replace(part, module=done[id(part.module)])
-            for name, part in module.instances.items()
-        },
-        folds={
-            name: replace(part, module=done[id(part.module)]) for name, part in module.folds.items()
-        },
-    )
+        made = rebuilt(module, self.one)
+        check(made)
+        return made

@@ -295,15 +295,9 @@ def _without_ones(
 
 def _uses(module: ir.Module) -> Counter[str]:
     """How often each value would be written, if all that could stood where they are used."""
-    uses: Counter[str] = Counter(module.outputs.values())
-    uses.update(one.next for one in module.registers.values())
+    uses = Counter(ir.references(module))
     for memory in module.memories.values():
-        uses.update(2 * list(ir.memory_values(memory)))
-    parts: list[ir.Instance | ir.Fold] = [*module.instances.values(), *module.folds.values()]
-    for part in parts:
-        uses.update(part.inputs.values())
-    uses.update(one.enable for one in module.instances.values() if one.enable is not None)
-    uses.update(claim.value for claim in module.claims)
+        uses.update(ir.memory_values(memory))  # once more: in a condition, and as an index
     for name in reversed(ir.order(module)):
         let = module.lets[name]
         if not uses[name]:
