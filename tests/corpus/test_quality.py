@@ -136,9 +136,13 @@ def test_a_good_text_keeps_its_language_and_breaks_no_rule(lang: str) -> None:
     assert judged.text == STORY[lang]
 
 
+# The rules of hdl are full of the names of tests.
+PROSE = sorted(set((ROOT / "docs").glob("[b-z]*.md")) - {ROOT / "docs" / "hdl-semantics.md"})
+
+
 @pytest.mark.parametrize(
     "path",
-    [*sorted(TEXTS.glob("*.txt")), *sorted((ROOT / "docs").glob("[b-z]*.md")), ROOT / "LICENSE"],
+    [*sorted(TEXTS.glob("*.txt")), *PROSE, ROOT / "LICENSE"],
     ids=lambda path: path.name,
 )
 def test_prose_of_this_project_is_good(path: Path) -> None:
