@@ -94,8 +94,7 @@ class Expressions:
         self._depth = 0
         self._plain: tuple[Operation, ...] = (
             *3 * (self._arithmetic,),
-            *2 * (self._comparison, self._bitwise, self._mux, self._sized),
-            self._shifted,
+            *2 * (self._comparison, self._bitwise, self._mux, self._sized, self._shifted),
             self._bits_joined,
             self._bits_chosen,
             self._reduced,
@@ -253,6 +252,9 @@ class Expressions:
 
     def _arithmetic(self, pool: Pool) -> Signal:
         left = self.number(pool)
+        if self.draw.rarely(8):
+            right = self.number(pool, left.shape)
+            return (left - right) * (right - left)
         apply = self.draw.choice((operator.add, operator.sub, operator.mul))
         sides: tuple[Any, Any] = (left, self.number(pool, left.shape))
         match self.draw.randrange(6):
@@ -316,12 +318,12 @@ class Expressions:
         return found
 
     def _sized(self, pool: Pool) -> Signal:
+        # What is made only to be cut is narrowed by a pass.
+        value = self._arithmetic(pool) if self.draw.rarely(3) else self.any(pool)
         to = self.draw.choice((UInt, SInt))(self.draw.choice((4, 1, 8, 20, 0)))
         if self.draw.rarely(2):
-            return saturate(self.number(pool), to)
-        if self.draw.rarely(4):
-            return wrap(self.any(pool), Bits(self.draw.choice((3, 9, 0))))
-        return wrap(self.any(pool), to)
+            return saturate(self.as_number(value), to)
+        return wrap(value, Bits(self.draw.choice((3, 9, 0))) if self.draw.rarely(4) else to)
 
     def _recast(self, pool: Pool) -> Signal:
         value = self.any(pool)
@@ -385,9 +387,12 @@ class Expressions:
         return array[self.draw.randrange(array.shape[0]) - array.shape[0] * self.draw.randrange(2)]
 
     def _elements(self, pool: Pool) -> Signal:
-        array = self.array(pool)
-        axes = 1 + self.draw.randrange(len(array.shape))
-        return array[tuple(self._item(size) for size in array.shape[:axes])]
+        found = self.array(pool)
+        for _ in range(1 + self.draw.randrange(2)):
+            if found.shape:
+                axes = 1 + self.draw.randrange(len(found.shape))
+                found = found[tuple(self._item(size) for size in found.shape[:axes])]
+        return found
 
     def _item(self, size: int) -> int | slice:
         match self.draw.randrange(5):

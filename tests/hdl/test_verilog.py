@@ -59,7 +59,7 @@ def test_verilator_has_nothing_to_say_but_what_is_waived(name: str) -> None:
     for module in (designs.ALL[name], simplify(designs.ALL[name])):
         kinds = {line.partition(":")[0].removeprefix("%Warning-") for line in lint(module)}
         assert kinds == ({known[name]} if name in known else set())
-    assert set(known.values()) == WAIVERS.keys()
+    assert set(known.values()) < WAIVERS.keys()
 
 
 def test_a_module_that_is_used_twice_is_one_file() -> None:

@@ -15,7 +15,10 @@ from zhufeng.hdl.verilog._pieces import INDENT, variable
 from zhufeng.hdl.verilog._values import to_declare
 
 WAIVERS: Final[Mapping[str, str]] = {
+    "CMPCONST": "a comparison that the design itself makes always true or false",
     "PINCONNECTEMPTY": "an output of a module that this design does not use",
+    "UNDRIVEN": "a memory that starts with anything and that nothing writes",
+    "UNSIGNED": "as CMPCONST, of numbers without a sign beside 0",
     "UNUSEDSIGNAL": "bits that the design itself does not use; `rst` where nothing is reset",
 }
 """What Verilator's ``-Wall`` may say of printed modules, by kind, and why it may."""
