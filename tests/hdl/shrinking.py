@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
@@ -32,6 +32,10 @@ def shrink(module: ir.Module, failing: Failing, *, batch: int = 1) -> ir.Module:
     """
     size = len(list(_edits(module)))
     while size:
+        # What fails may be in what nothing needs.
+        for whole in ("dead", "flatten"):
+            found = list(_candidates(module, [[_Edit(0, whole)]]))
+            module = found[0] if found and failing(found)[0] else module
         place = 0
         while blocks := _blocks(list(_edits(module))[place:], size)[:batch]:
             candidates = list(_candidates(module, blocks))
@@ -49,7 +53,7 @@ def _candidates(module: ir.Module, blocks: Sequence[Sequence[_Edit]]) -> Iterato
     text = ir.print_ir(module)
     for block in blocks:
         made = _edited(module, block)
-        # What cannot be flattened stays as it is.
+        # Where nothing is dead, or cannot be flattened, it stays as it is.
         if made is not None and ir.print_ir(made) != text:
             yield made
 
@@ -59,10 +63,7 @@ def _blocks(edits: Sequence[_Edit], size: int) -> list[Sequence[_Edit]]:
 
 
 def _edits(module: ir.Module) -> Iterator[_Edit]:
-    modules = ir.below(module)
-    if any(one.instances for one in modules):
-        yield _Edit(0, "flatten")
-    for place, one in reversed(list(enumerate(modules))):
+    for place, one in reversed(list(enumerate(ir.below(module)))):
         if one is module and len(one.outputs) > 1:
             yield from (_Edit(place, "output", name) for name in one.outputs)
         yield from (_Edit(place, "claim", str(number)) for number in range(len(one.claims)))
@@ -82,9 +83,9 @@ def _edited(module: ir.Module, edits: Sequence[_Edit]) -> ir.Module | None:
         return _simpler(one, [edit for edit in edits if edit.place == place])
 
     try:
-        made = DeadCode()(ir.rebuilt(module, simpler))
-        if any(edit.kind == "flatten" for edit in edits):
-            made = Flattening()(made)
+        made = ir.rebuilt(module, simpler)
+        for kind, rewrite in _WHOLE.items():
+            made = rewrite(made) if any(edit.kind == kind for edit in edits) else made
         ir.check(made)
         ir.port_graph(made)
     except (ir.IrError, ir.CycleError, KeyError):
@@ -120,4 +121,8 @@ def _simpler(module: ir.Module, edits: Sequence[_Edit]) -> ir.Module:
     )
 
 
+_WHOLE: Mapping[str, Callable[[ir.Module], ir.Module]] = {
+    "dead": DeadCode(),
+    "flatten": Flattening(),
+}
 _KINDS = ("value", "output", "claim", "enable", "reset")

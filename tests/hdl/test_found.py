@@ -116,3 +116,16 @@ def test_the_text_of_a_claim_may_have_any_characters() -> None:
 
     assert 'a \\"b\\" \\\\ 100 %% %%d – 成立\\ta' in to_verilog(claims.ir).files["claims.sv"]
     assert not lint(claims.ir)
+
+
+@pytest.mark.skipif(not has_icarus(), reason="needs Icarus Verilog")
+def test_a_part_of_one_bit_may_have_axes() -> None:
+    """Icarus 11 fails on ``x[i]`` where that is [0:0][0:0]."""
+
+    @function(x=Bool.array(3, 1, 1), at=UInt(2))
+    def part(x: Signal, at: Signal) -> Signal:
+        return x[at]
+
+    bits = np.array([[0, 1, 1]] * 4).reshape(4, 3, 1, 1)
+    (found,) = icarus([Case(part.ir, {"x": bits, "at": np.arange(4)})], [0] * 4)
+    assert found["out"].reshape(4).tolist() == [0, 1, 1, 0]
