@@ -202,17 +202,26 @@ def _none(port: str) -> Values:
 
 
 def anything(form: ir.Form, shape: tuple[int, ...], draw: np.random.Generator) -> Values:
-    """Elements drawn at random, one in four with all bits 0 or all 1: what hardware asks for."""
+    """Elements drawn at random; one in four, in runs, with all bits 0 or all 1.
+
+    Hardware asks for such numbers, and for registers of instances side by side that are alike.
+    """
     count = math.prod(shape)
     size = max(1, -(-form.width // 8))
     raw = draw.bytes(size * count)
     numbers = [int.from_bytes(raw[n * size : (n + 1) * size], "little") for n in range(count)]
-    for place, end in enumerate(draw.integers(-1, 7, count).tolist()):
+    place = 0
+    while place < count:
+        run, end = 1 << int(draw.integers(_LONGEST_RUN)), int(draw.integers(-1, 7))
         if end < 1:
-            numbers[place] = end
+            numbers[place : place + run] = [end] * min(run, count - place)
+        place += run
     found = np.empty(count, object)
     found[:] = [form.wrap(number) for number in numbers]
     return found.reshape(shape).astype(dtype(form))
+
+
+_LONGEST_RUN = 6  # as a power of two
 
 
 class _Memory:
