@@ -19,6 +19,7 @@ from zhufeng.hdl import (
     fold,
     function,
     instance,
+    leading_zeros,
     mem,
     module,
     of,
@@ -129,3 +130,15 @@ def test_a_part_of_one_bit_may_have_axes() -> None:
     bits = np.array([[0, 1, 1]] * 4).reshape(4, 3, 1, 1)
     (found,) = icarus([Case(part.ir, {"x": bits, "at": np.arange(4)})], [0] * 4)
     assert found["out"].reshape(4).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.skipif(not has_icarus(), reason="needs Icarus Verilog")
+def test_a_block_may_set_one_bit_with_axes() -> None:
+    """Icarus 11 fails on ``x[0][0] = 1`` in a block where x is [0:0][0:0]."""
+
+    @function(x=Bool.array(1, 1))
+    def zeros(x: Signal) -> Signal:
+        return leading_zeros(x)
+
+    (found,) = icarus([Case(zeros.ir, {"x": np.array([0, 1]).reshape(2, 1, 1)})], [0] * 2)
+    assert found["out"].reshape(2).tolist() == [1, 0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from zhufeng.hdl import ir
 from zhufeng.hdl.verilog._expressions import literal
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET, Names, legal
-from zhufeng.hdl.verilog._pieces import INDENT, indexed, loops, variable
+from zhufeng.hdl.verilog._pieces import INDENT, indexed, loops, variable, variable_of
 from zhufeng.hdl.verilog._values import Values, is_procedural
 
 _ON = "1'b1"
@@ -69,7 +69,7 @@ class Body:
             block = self._leading if let.op == "leading" else self._case
             yield from loops(
                 let.form.shape,
-                lambda index: block(let, indexed(target, index), index),
+                lambda index: block(let, variable_of(target, index, let.form), index),
                 self.block(target),
             )
             return

@@ -37,6 +37,18 @@ def indexed(name: str, index: Sequence[str]) -> str:
     return name + "".join(f"[{one}]" for one in index)
 
 
+def variable_of(name: str, index: Sequence[str], form: Form) -> str:
+    """An element of something, where a procedural block sets it.
+
+    Args:
+        name: of the whole.
+        index: of the element.
+        form: of the whole.
+    """
+    # Icarus 11 fails there on an element of what is one bit in all.
+    return name if form.size == form.width == 1 else indexed(name, index)
+
+
 def offset_index(start: int, step: int, index: str) -> str:
     """The place of a sliced or joined element in its source."""
     if index.isdigit():

@@ -9,7 +9,15 @@ from zhufeng.hdl.ir import Form
 from zhufeng.hdl.verilog._body import Body
 from zhufeng.hdl.verilog._expressions import cast, literal, place_in
 from zhufeng.hdl.verilog._names import CLOCK, ENABLE, RESET
-from zhufeng.hdl.verilog._pieces import INDENT, array_of, indexed, loops, message, variable
+from zhufeng.hdl.verilog._pieces import (
+    INDENT,
+    array_of,
+    indexed,
+    loops,
+    message,
+    variable,
+    variable_of,
+)
 
 
 def registers(body: Body) -> Iterator[str]:
@@ -106,11 +114,11 @@ def _read(
     value = body.values.leaf("read", name, number)
     if value is None:
         return
-    target = indexed(body.values.name(value), index)
-    found = _fetched(body, name, port, index)
+    called, found = body.values.name(value), _fetched(body, name, port, index)
     if not port.sync:
-        yield f"assign {target} = {found};"
+        yield f"assign {indexed(called, index)} = {found};"
         return
+    target = variable_of(called, index, body.module.form(value))
     on = [ENABLE] if body.has_enable else []
     on += [body.values.element(port.enable, index)] if port.enable is not None else []
     condition = f"if ({' & '.join(on)}) " if on else ""
