@@ -232,7 +232,8 @@ class Values:
         found = f"{whole}[{place_in(size, place, at)}]"
         if rest.shape and bits == 1:
             # Icarus 11 fails on a part that is one bit and has axes.
-            found = f"1'({whole} >> {place_in(size, place, at)})"
+            # And Verilator 5.48 shifts an array of such parts wrongly; in braces it is a number.
+            found = f"1'({{{whole}}} >> {place_in(size, place, at)})"
         if at.high < size:
             return found
         nothing = literal(0, Form(bits))
