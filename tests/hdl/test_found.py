@@ -34,7 +34,6 @@ from zhufeng.hdl.ir import parse_ir
 from zhufeng.hdl.oracle import Case, has_icarus, has_verilator, icarus, lint, verilator
 from zhufeng.hdl.verilog import to_verilog
 
-
 Simulator = Callable[[Sequence[Case], Sequence[int]], list[Mapping[str, Values]]]
 
 
