@@ -8,7 +8,7 @@ says the same whatever the unset state is; assertions too.
 - programs, mismatches: of the full run of 5,000, which goes on after a kill and stands in
   ``bench/results/fuzz.json``; null where the code has changed since. A mismatch is a program on
   which something disagrees.
-- fresh_programs, fresh_mismatches: of 400 others, run now. ``--seed`` gives others again, and
+- fresh_programs, fresh_mismatches: of 200 others, run now. ``--seed`` gives others again, and
   another full run.
 
 A full run shrinks some of the programs with a mismatch into ``tests/hdl/kept``.
@@ -28,7 +28,7 @@ from tests.hdl.campaign import Campaign
 
 from harness import Figure, Report, machine, main
 
-PROGRAMS, FRESH = 5000, 400
+PROGRAMS, FRESH = 5000, 200
 RESULTS = Path(__file__).parent / "results" / "fuzz.json"
 _APART = 1_000_000  # programs of two seeds of the bench
 
