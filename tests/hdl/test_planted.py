@@ -45,8 +45,8 @@ PLANTS = (
     Plant("_functions.py", "slice(0, shape[axis] - 1)", "slice(1, shape[axis])", DESIGNS),
     Plant("_choices.py", "data=keys)", "data=[key ^ 1 for key in keys])", ARRAYS),
     Plant("_repeat.py", "order = [axis, *(", "order = [*(", REPETITION),
-    Plant("_repeat.py", "if even < len(found):", "if even < 0:", REPETITION),
-    Plant("_module.py", "on = None if enable is None else", "on = None if enable else", DESIGNS),
+    Plant("_repeat.py", "if even < count else one", "if even < 0 else one", REPETITION),
+    Plant("_module.py", "on = None if enable is None else", "on = None if True else", DESIGNS),
     Plant(
         "_memory.py", "self._bit(enable),\n            masked", "None,\n            masked", DESIGNS
     ),
@@ -70,11 +70,11 @@ PLANTS = (
     Plant("passes/_flatten.py", "data = (*outer, *(n +", "data = (*outer, *(-n +", PASSES),
     # The printer.
     Plant("verilog/_expressions.py", '">>>" if forms', '">>" if forms', VERILOG),
-    Plant("verilog/_expressions.py", "$signed({{1'b0, {arg}}})", "$signed({arg})", VERILOG),
+    Plant("verilog/_expressions.py", "$signed({{1'b0, {text}}})", "$signed({text})", VERILOG),
     Plant("verilog/_values.py", "in reversed(let.args))", "in let.args)", VERILOG),
     Plant("verilog/_values.py", "if at.high < size:", "if at.high <= size:", VERILOG),
     Plant("verilog/_values.py", "offset_index(start, step,", "offset_index(0, step,", VERILOG),
-    Plant("verilog/_body.py", "'({width - 1} - bit_);", "'({width} - bit_);", VERILOG),
+    Plant("verilog/_body.py", "'({width - 1} - {place});", "'({width} - {place});", VERILOG),
     Plant("verilog/_state.py", "end else{enable} begin", "end else begin", VERILOG),
     Plant("verilog/_state.py", "[{group * width} +:", "[{group} +:", VERILOG),
     Plant("verilog/_parts.py", "[{self._k} + 1]", "[1]", VERILOG),
