@@ -205,7 +205,11 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n' * 300_000)
     command = [sys.executable, "-m", "zhufeng", "corpus", "build", str(tmp_path / "rows.jsonl")]
     with subprocess.Popen(
-        [*command, "-o", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
+        [*command, "-o", str(tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts in the background ignores interrupts, and all that this starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stderr
         assert process.stderr.readline() == "corpus: at work\n"
