@@ -98,6 +98,22 @@ def test_reset_goes_before_enable_and_what_was_there_before_it_is_anything() -> 
     assert {tuple(run[2:]) for run in runs} == {(3, 3, 3, 4, 4, 4, 5, 5, 5, 6)}
 
 
+def test_registers_side_by_side_may_start_alike() -> None:
+    """As random programs need it: drawn one by one, 24 would be all 1 in one lane of a million."""
+    module = ir.parse_ir("""module row {
+  input x : u1
+  reg r : u1[24] <- %r
+  %x = input["x"] : u1
+  %r = register["r"] : u1[24]
+  output out = %r
+}""")
+    starts = interpret(module, {"x": np.zeros((1, 256), int)}, reset=[0]).outputs["out"][0]
+    ones = starts.sum(axis=1)
+    assert 0 in ones
+    assert 24 in ones
+    assert len(set(ones)) > 5
+
+
 def test_the_ports_of_the_row_are_told_apart() -> None:
     reaches = ir.port_graph(designs.elastic(4))
     assert reaches == {
