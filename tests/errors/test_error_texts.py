@@ -28,6 +28,7 @@ from tests.errors import (
     hdl_memories,
     hdl_modules,
     hdl_oracle,
+    hdl_reader,
     hdl_signals,
     hdl_streams,
     hdl_types,
@@ -43,7 +44,7 @@ from zhufeng.base import InputError
 ROOMS = (
     *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
     *(hdl, hdl_command, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
-    *(hdl_oracle, hdl_streams, hdl_types),
+    *(hdl_oracle, hdl_reader, hdl_streams, hdl_types),
     *(models, records, route, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent

@@ -9,7 +9,7 @@ import numpy as np
 
 from zhufeng.base import generator
 from zhufeng.hdl import ir
-from zhufeng.hdl.interpret._values import Values, dtype, evaluated
+from zhufeng.hdl.interpret._values import Values, dtype, evaluated, wrapped
 
 Inputs = Callable[[str], Values]
 
@@ -27,7 +27,7 @@ class Cell:
             for name, one in module.registers.items()
         }
         self.memories = {
-            name: _Memory(module, one, lanes, generator(seed, f"{path}.{name}"))
+            name: _Memory(module, one, lanes, seed, f"{path}.{name}")
             for name, one in module.memories.items()
         }
         self.inside = {
@@ -207,20 +207,16 @@ def anything(form: ir.Form, shape: tuple[int, ...], draw: np.random.Generator) -
     Hardware asks for such numbers, and for registers of instances side by side that are alike.
     """
     count = math.prod(shape)
-    size = max(1, -(-form.width // 8))
-    raw = draw.bytes(size * count)
-    numbers = [int.from_bytes(raw[n * size : (n + 1) * size], "little") for n in range(count)]
-    place = 0
-    while place < count:
-        run, end = 1 << int(draw.integers(_LONGEST_RUN)), int(draw.integers(-1, 7))
-        if end < 1:
-            numbers[place : place + run] = [end] * min(run, count - place)
-        place += run
-    found = np.empty(count, object)
-    found[:] = [form.wrap(number) for number in numbers]
-    return found.reshape(shape).astype(dtype(form))
+    limbs = -(-form.width // _LIMB)
+    numbers: Values = np.zeros(count, dtype(form))
+    for _ in range(limbs):
+        numbers = (numbers << _LIMB) + draw.integers(0, 1 << _LIMB, count).astype(numbers.dtype)
+    lengths = 1 << draw.integers(_LONGEST_RUN, size=count)
+    ends = np.repeat(draw.integers(-1, 7, count), lengths)[:count].astype(numbers.dtype)
+    return wrapped(np.where(ends < 1, ends, numbers), form).reshape(shape)
 
 
+_LIMB = 31
 _LONGEST_RUN = 6  # as a power of two
 
 
@@ -228,19 +224,22 @@ class _Memory:
     """What a memory and its synchronous read ports hold, [lanes, banks..., depth]."""
 
     def __init__(
-        self, module: ir.Module, memory: ir.Memory, lanes: int, draw: np.random.Generator
+        self, module: ir.Module, memory: ir.Memory, lanes: int, seed: int, path: str
     ) -> None:
         masks = (port.mask for port in memory.writes if port.mask is not None)
         self._groups = {mask: module.form(mask).width for mask in masks}
         banks = memory.form.shape
         shape = (lanes, *banks, memory.depth)
         if memory.init is None:
-            self.held = anything(memory.form, shape, draw)
+            self.held = anything(memory.form, shape, generator(seed, path))
         else:
             start = np.zeros(memory.depth, object)
             start[: len(memory.init)] = memory.init
             self.held = np.broadcast_to(start, shape).astype(dtype(memory.form))
-        self.read_before = [anything(memory.form, (lanes, *banks), draw) for _ in memory.reads]
+        self.read_before = [
+            anything(memory.form, (lanes, *banks), generator(seed, path, number))
+            for number in range(len(memory.reads))
+        ]
         self._next = self.held, self.read_before
 
     def read(self, memory: ir.Memory, number: int, value: Callable[[str], Values]) -> Values:

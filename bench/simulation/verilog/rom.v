@@ -1,0 +1,80 @@
+// Made by bench/simulation/program.py.
+module rom (
+  input  wire [7:0]  address,
+  output reg  [31:0] word
+);
+  always @* begin
+    case (address)
+      8'd0: word = 32'h00000d93;
+      8'd1: word = 32'h30200073;
+      8'd2: word = 32'h0100006f;
+      8'd3: word = 32'h001d8d93;
+      8'd4: word = 32'h41b02223;
+      8'd5: word = 32'h30200073;
+      8'd6: word = 32'h00000413;
+      8'd7: word = 32'h04000993;
+      8'd8: word = 32'h00010a37;
+      8'd9: word = 32'hfffa0a13;
+      8'd10: word = 32'h0000aab7;
+      8'd11: word = 32'h001a8a93;
+      8'd12: word = 32'h00000293;
+      8'd13: word = 32'h40002303;
+      8'd14: word = 32'h0062a023;
+      8'd15: word = 32'h00428293;
+      8'd16: word = 32'hff329ae3;
+      8'd17: word = 32'h00400293;
+      8'd18: word = 32'h0002a303;
+      8'd19: word = 32'h00028393;
+      8'd20: word = 32'h00038c63;
+      8'd21: word = 32'hffc3ae03;
+      8'd22: word = 32'h01c37863;
+      8'd23: word = 32'h01c3a023;
+      8'd24: word = 32'hffc38393;
+      8'd25: word = 32'hfedff06f;
+      8'd26: word = 32'h0063a023;
+      8'd27: word = 32'h00428293;
+      8'd28: word = 32'hfd329ce3;
+      8'd29: word = 32'h000a0493;
+      8'd30: word = 32'h00000293;
+      8'd31: word = 32'h0002a303;
+      8'd32: word = 32'h0064c4b3;
+      8'd33: word = 32'h01000393;
+      8'd34: word = 32'h0014fe13;
+      8'd35: word = 32'h0014d493;
+      8'd36: word = 32'h000e0463;
+      8'd37: word = 32'h0154c4b3;
+      8'd38: word = 32'hfff38393;
+      8'd39: word = 32'hfe0396e3;
+      8'd40: word = 32'h00428293;
+      8'd41: word = 32'hfd329ce3;
+      8'd42: word = 32'h00000913;
+      8'd43: word = 32'h00000293;
+      8'd44: word = 32'h03c00313;
+      8'd45: word = 32'h0002a503;
+      8'd46: word = 32'h00032583;
+      8'd47: word = 32'h030000ef;
+      8'd48: word = 32'h00a90933;
+      8'd49: word = 32'h00428293;
+      8'd50: word = 32'hffc30313;
+      8'd51: word = 32'hfe62c4e3;
+      8'd52: word = 32'h01f45293;
+      8'd53: word = 32'h00141413;
+      8'd54: word = 32'h00546433;
+      8'd55: word = 32'h01244433;
+      8'd56: word = 32'h00940433;
+      8'd57: word = 32'h40802023;
+      8'd58: word = 32'hf49ff06f;
+      8'd59: word = 32'h00050613;
+      8'd60: word = 32'h00000513;
+      8'd61: word = 32'h00058e63;
+      8'd62: word = 32'h0015f693;
+      8'd63: word = 32'h00068463;
+      8'd64: word = 32'h00c50533;
+      8'd65: word = 32'h00161613;
+      8'd66: word = 32'h0015d593;
+      8'd67: word = 32'hfe9ff06f;
+      8'd68: word = 32'h00008067;
+      default: word = 32'd0;
+    endcase
+  end
+endmodule

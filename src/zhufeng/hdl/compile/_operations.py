@@ -1,0 +1,322 @@
+"""The IR's operations on elements, as LLVM code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from llvmlite import ir as llvm
+
+from zhufeng.hdl.compile._lanes import Lanes, container
+from zhufeng.hdl.ir import Form, Let
+
+
+class Value(NamedTuple):
+    """An element."""
+
+    lanes: Any
+    """Of LLVM; its type is that of the form in these lanes."""
+    clean: bool
+    """Whether each lane holds the number, and not only its bits with anything above them."""
+
+
+class Given(NamedTuple):
+    """An operation, and the forms and values of its operands."""
+
+    let: Let
+    forms: Sequence[Form]
+    args: Sequence[Value]
+
+
+class Operations:
+    """Writes operations on elements at the builder's place."""
+
+    def __init__(self, builder: llvm.IRBuilder, lanes: Lanes) -> None:
+        self.builder = builder
+        self.lanes = lanes
+
+    # Between forms.
+
+    def number(self, number: int, form: Form) -> Value:
+        """A constant."""
+        return Value(self.lanes.constant(container(form.width), number), clean=True)
+
+    def cleaned(self, value: Value, form: Form) -> Any:
+        """The numbers: what stands above their bits continues their sign, or is 0."""
+        bits = container(form.width)
+        if value.clean or bits == form.width:
+            return value.lanes
+        if not form.signed:
+            return self._and(value.lanes, bits, (1 << form.width) - 1)
+        if form.width == 0:
+            return self.lanes.constant(bits, 0)
+        up = self.lanes.constant(bits, bits - form.width)
+        return self.builder.ashr(self.builder.shl(value.lanes, up), up)
+
+    def bits_of(self, value: Value, form: Form) -> Any:
+        """The bits alone, with 0 above them."""
+        bits = container(form.width)
+        if bits == form.width or (value.clean and not form.signed):
+            return value.lanes
+        return self._and(value.lanes, bits, (1 << form.width) - 1)
+
+    def _and(self, lanes: Any, bits: int, mask: int) -> Any:
+        return self.builder.and_(lanes, self.lanes.constant(bits, mask))
+
+    def resized(self, lanes: Any, bits: int, to: int, *, signed: bool) -> Any:
+        """Numbers in containers of another size; what does not fit is cut off."""
+        if bits == to:
+            return lanes
+        if bits > to:
+            return self.builder.trunc(lanes, self.lanes.type(to))
+        return (self.builder.sext if signed else self.builder.zext)(lanes, self.lanes.type(to))
+
+    def low(self, value: Value, form: Form, to: int, needed: int) -> Any:
+        """In containers of `to` bits, of which the lower `needed` ones must be right."""
+        bits = container(form.width)
+        known = value.lanes if needed <= form.width else self.cleaned(value, form)
+        return self.resized(known, bits, to, signed=form.signed)
+
+    def converted(self, value: Value, form: Form, to: Form) -> Value:
+        """Wrapped to another form."""
+        size = container(to.width)
+        lanes = self.low(value, form, size, to.width)
+        fits = to.low <= form.low and form.high <= to.high
+        clean = to.width > form.width or value.clean
+        return Value(lanes, clean=size == to.width or (fits and clean))
+
+    # Operations.
+
+    def made(self, let: Let, forms: Sequence[Form], args: Sequence[Value]) -> Value:
+        """What an elementwise operation gives."""
+        return _MADE[let.op](self, Given(let, forms, args))
+
+    def part(self, value: Value, form: Form, low: int, to: Form) -> Value:
+        """Bits of a value from a place on."""
+        bits, size = container(form.width), container(to.width)
+        lanes = value.lanes
+        if to.width == 0:
+            return self.number(0, to)
+        if low:
+            lanes = self.builder.lshr(lanes, self.lanes.constant(bits, low))
+        lanes = self.resized(lanes, bits, size, signed=False)
+        top = value.clean and not form.signed and low + to.width == form.width and not to.signed
+        return Value(lanes, clean=size == to.width or top)
+
+    def intrinsic(self, name: str, lanes: Any, *flags: Any) -> Any:
+        """What a function that LLVM has for every type gives."""
+        unit, row = self.builder.module, lanes.type
+        suffix = f"v{row.count}{row.element}" if isinstance(row, llvm.VectorType) else str(row)
+        function = unit.globals.get(f"{name}.{suffix}")
+        if function is None:
+            kind = llvm.FunctionType(row, [row, *(flag.type for flag in flags)])
+            function = llvm.Function(unit, kind, f"{name}.{suffix}")
+        return self.builder.call(function, [lanes, *flags])
+
+
+def _arithmetic(code: Operations, of: Given) -> Value:
+    to = of.let.form
+    size = container(to.width)
+    a, b = (
+        code.low(arg, form, size, to.width) for arg, form in zip(of.args, of.forms, strict=True)
+    )
+    found = {"add": code.builder.add, "sub": code.builder.sub, "mul": code.builder.mul}
+    exact = all(
+        form.width < to.width or arg.clean for arg, form in zip(of.args, of.forms, strict=True)
+    )
+    return Value(found[of.let.op](a, b), clean=size == to.width or (exact and _fits(of)))
+
+
+def _shl(code: Operations, of: Given) -> Value:
+    to, size = of.let.form, container(of.let.form.width)
+    amount, over = _amount(code, of.args[1], of.forms[1], size, to.width)
+    found = code.builder.shl(code.low(of.args[0], of.forms[0], size, to.width), amount)
+    if over is not None:
+        found = code.builder.select(over, code.lanes.constant(size, 0), found)
+    return Value(found, clean=size == to.width)
+
+
+def _shr(code: Operations, of: Given) -> Value:
+    form, size = of.forms[0], container(of.forms[0].width)
+    lanes = code.cleaned(of.args[0], form)
+    amount, over = _amount(code, of.args[1], of.forms[1], size, size)
+    if form.signed:
+        if over is not None:
+            amount = code.builder.select(over, code.lanes.constant(size, size - 1), amount)
+        found = code.builder.ashr(lanes, amount)
+    else:
+        found = code.builder.lshr(lanes, amount)
+        if over is not None:
+            found = code.builder.select(over, code.lanes.constant(size, 0), found)
+    return code.converted(Value(found, clean=True), form, of.let.form)
+
+
+def _amount(code: Operations, value: Value, form: Form, size: int, end: int) -> tuple[Any, Any]:
+    """By how much to shift `size` bits, below that; and where it is `end` or more."""
+    lanes, bits = code.cleaned(value, form), container(form.width)
+    over = None
+    if form.high >= end:
+        over = code.builder.icmp_unsigned(">=", lanes, code.lanes.constant(bits, end))
+    amount = code.resized(lanes, bits, size, signed=False)
+    if form.high >= size:
+        # LLVM takes no more; what comes of it is not used.
+        amount = code.builder.select(over, code.lanes.constant(size, 0), amount)
+    return amount, over
+
+
+def _wrap(code: Operations, of: Given) -> Value:
+    return code.converted(of.args[0], of.forms[0], of.let.form)
+
+
+def _saturate(code: Operations, of: Given) -> Value:
+    form, to = of.forms[0], of.let.form
+    lanes = code.cleaned(of.args[0], form)
+    compare = code.builder.icmp_signed if form.signed else code.builder.icmp_unsigned
+    for sign, end, beyond in (
+        ("<", to.low, to.low > form.low),
+        (">", to.high, to.high < form.high),
+    ):
+        if beyond:
+            at = code.lanes.constant(container(form.width), end)
+            lanes = code.builder.select(compare(sign, lanes, at), at, lanes)
+    found = code.converted(Value(lanes, clean=True), form, to)
+    return Value(found.lanes, clean=True)
+
+
+def _compare(code: Operations, of: Given) -> Value:
+    signed = any(form.signed for form in of.forms)
+    wide = max(form.width + (signed and not form.signed) for form in of.forms)
+    size = container(wide)
+    a, b = (
+        code.resized(code.cleaned(arg, form), container(form.width), size, signed=form.signed)
+        for arg, form in zip(of.args, of.forms, strict=True)
+    )
+    sign = {"eq": "==", "lt": "<", "le": "<="}[of.let.op]
+    compare = code.builder.icmp_signed if signed else code.builder.icmp_unsigned
+    return Value(compare(sign, a, b), clean=True)
+
+
+def _mux(code: Operations, of: Given) -> Value:
+    condition, a, b = of.args
+    found = code.builder.select(condition.lanes, a.lanes, b.lanes)
+    return Value(found, clean=a.clean and b.clean)
+
+
+def _case(code: Operations, of: Given) -> Value:
+    selector, *choices, found = of.args
+    lanes, bits = code.cleaned(selector, of.forms[0]), container(of.forms[0].width)
+    for key, choice in zip(of.let.data, choices, strict=True):
+        assert isinstance(key, int)
+        on = code.builder.icmp_unsigned("==", lanes, code.lanes.constant(bits, key))
+        chosen = code.builder.select(on, choice.lanes, found.lanes)
+        found = Value(chosen, clean=choice.clean and found.clean)
+    return found
+
+
+def _bitwise(code: Operations, of: Given) -> Value:
+    to, size = of.let.form, container(of.let.form.width)
+    found = {"and": code.builder.and_, "or": code.builder.or_, "xor": code.builder.xor}
+    alike = all(
+        arg.clean and form.signed == to.signed for arg, form in zip(of.args, of.forms, strict=True)
+    )
+    lanes = found[of.let.op](of.args[0].lanes, of.args[1].lanes)
+    return Value(lanes, clean=size == to.width or alike)
+
+
+def _not(code: Operations, of: Given) -> Value:
+    to, size = of.let.form, container(of.let.form.width)
+    clean = of.args[0].clean and to.signed and of.forms[0].signed
+    return Value(code.builder.not_(of.args[0].lanes), clean=size == to.width or clean)
+
+
+def _cat(code: Operations, of: Given) -> Value:
+    size, place, whole = container(of.let.form.width), of.let.form.width, None
+    for arg, form in zip(of.args, of.forms, strict=True):
+        place -= form.width
+        if form.width == 0:
+            continue
+        part = code.bits_of(arg, form)
+        part = code.resized(part, container(form.width), size, signed=False)
+        if place:
+            part = code.builder.shl(part, code.lanes.constant(size, place))
+        whole = part if whole is None else code.builder.or_(whole, part)
+    return Value(code.lanes.constant(size, 0) if whole is None else whole, clean=True)
+
+
+def _bits(code: Operations, of: Given) -> Value:
+    (low,) = of.let.data
+    assert isinstance(low, int)
+    return code.part(of.args[0], of.forms[0], low, of.let.form)
+
+
+def _all(code: Operations, of: Given) -> Value:
+    return _is(code, of.args[0], of.forms[0], "==", (1 << of.forms[0].width) - 1)
+
+
+def _any(code: Operations, of: Given) -> Value:
+    return _is(code, of.args[0], of.forms[0], "!=", 0)
+
+
+def _is(code: Operations, value: Value, form: Form, sign: str, number: int) -> Value:
+    bits = container(form.width)
+    at = code.lanes.constant(bits, number)
+    return Value(code.builder.icmp_unsigned(sign, code.bits_of(value, form), at), clean=True)
+
+
+def _parity(code: Operations, of: Given) -> Value:
+    bits = code.bits_of(of.args[0], of.forms[0])
+    if of.forms[0].width == 1:
+        return Value(bits, clean=True)
+    count = code.intrinsic("llvm.ctpop", bits)
+    return Value(code.builder.trunc(count, code.lanes.type(1)), clean=True)
+
+
+def _leading(code: Operations, of: Given) -> Value:
+    form, size = of.forms[0], container(of.forms[0].width)
+    bits = code.bits_of(of.args[0], form)
+    if form.width == 1:
+        bits, size = code.builder.zext(bits, code.lanes.type(8)), 8
+    count = code.intrinsic("llvm.ctlz", bits, llvm.Constant(llvm.IntType(1), 0))
+    count = code.builder.sub(count, code.lanes.constant(size, size - form.width))
+    # Of a signed or a narrow container it fits all the same: it is at most the width.
+    lanes = code.resized(count, size, container(of.let.form.width), signed=False)
+    return Value(lanes, clean=True)
+
+
+def _fits(of: Given) -> bool:
+    """Whether the exact result is always a number of its form."""
+    a, b = ((form.low, form.high) for form in of.forms)
+    if of.let.op == "add":
+        ends = (a[0] + b[0], a[1] + b[1])
+    elif of.let.op == "sub":
+        ends = (a[0] - b[1], a[1] - b[0])
+    else:
+        corners = [x * y for x in a for y in b]
+        ends = (min(corners), max(corners))
+    return of.let.form.low <= ends[0] and ends[1] <= of.let.form.high
+
+
+_MADE: Final[dict[str, Callable[[Operations, Given], Value]]] = {
+    "add": _arithmetic,
+    "sub": _arithmetic,
+    "mul": _arithmetic,
+    "shl": _shl,
+    "shr": _shr,
+    "wrap": _wrap,
+    "saturate": _saturate,
+    "eq": _compare,
+    "lt": _compare,
+    "le": _compare,
+    "mux": _mux,
+    "case": _case,
+    "and": _bitwise,
+    "or": _bitwise,
+    "xor": _bitwise,
+    "not": _not,
+    "cat": _cat,
+    "bits": _bits,
+    "all": _all,
+    "any": _any,
+    "parity": _parity,
+    "leading": _leading,
+}

@@ -1,0 +1,56 @@
+"""Compiled code against the interpreter: everything equal, also what nothing has set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.hdl.agreement import RESET
+from tests.hdl.kept import kept
+from tests.hdl.programs import Program, program, stimulus
+from zhufeng.hdl.compile import compile as compiled
+from zhufeng.hdl.interpret import Failure, interpret
+
+
+def differences(one: Program, lanes: int) -> list[str]:
+    """Where compiled code gives something else than the interpreter."""
+    given = [stimulus(Program(one.module, one.seed + lane), len(RESET)) for lane in range(lanes)]
+    inputs = {port: np.stack([each[port] for each in given], 1) for port in given[0]}
+    record = [name for name, let in one.module.lets.items() if let.op == "register"][:2]
+    cycles = None if inputs else len(RESET)
+    here = compiled(one.module, lanes, record=record).run(
+        inputs, cycles, reset=RESET, seed=one.seed
+    )
+    there = interpret(one.module, inputs, cycles=cycles, reset=RESET, seed=one.seed, record=record)
+    told = [
+        name
+        for known, found in ((there.outputs, here.outputs), (there.recorded, here.recorded))
+        for name, values in known.items()
+        if not np.array_equal(values, found[name])
+    ]
+    first: dict[Failure, Failure] = {}
+    for failure in there.failures:
+        first.setdefault(replace(failure, cycle=0), failure)
+    told += [] if {*first.values()} == {*here.failures} else ["failures"]
+    # What is in the code and never true is told here, too.
+    covered = {text: count for text, count in here.covered.items() if text in there.covered}
+    return told + ([] if covered == there.covered else ["covered"])
+
+
+@pytest.mark.parametrize(("lanes", "seeds"), [(1, range(60)), (8, range(40)), (32, range(8))])
+def test_programs_do_the_same_in_compiled_code(lanes: int, seeds: range) -> None:
+    told = {f"seed {seed}": differences(program(seed), lanes) for seed in seeds}
+    told |= {name: differences(one, lanes) for name, one in kept().items()}
+    assert not {name: one for name, one in told.items() if one}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(100, 10_100, 100))
+def test_many_programs_do_the_same_in_compiled_code(first: int) -> None:
+    """Each in one lane or in several; 32 of them take the interpreter long."""
+    told = {}
+    for seed in range(first, first + 100):
+        told[seed] = differences(program(seed), (1, 8, 1, 8, 1, 8, 1, 8, 1, 32)[seed % 10])
+    assert not {seed: one for seed, one in told.items() if one}
