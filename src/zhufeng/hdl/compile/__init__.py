@@ -8,6 +8,7 @@ from zhufeng.base import needs_extra
 
 with needs_extra("hdl"):
     from zhufeng.hdl.compile._simulator import Run, Simulator, compile  # noqa: A004
+from zhufeng.hdl.compile._harness import harness
 from zhufeng.hdl.compile._state import State
 
-__all__ = ["Run", "Simulator", "State", "compile"]
+__all__ = ["Run", "Simulator", "State", "compile", "harness"]
