@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from zhufeng.hdl.compile._blocks import Blocks
 from zhufeng.hdl.compile._engine import Code, coded
+from zhufeng.hdl.compile._frame import Entry
 from zhufeng.hdl.compile._lanes import Lanes
 from zhufeng.hdl.compile._layout import Layout, layout
-from zhufeng.hdl.compile._loops import kernel
+from zhufeng.hdl.compile._loops import Loops
+from zhufeng.hdl.compile._nest import nest
 from zhufeng.hdl.compile._plan import NOTHING, Planner
-from zhufeng.hdl.compile._whole import whole_kernel
+from zhufeng.hdl.compile._split import split
+from zhufeng.hdl.compile._whole import Whole
 from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Module, print_ir
 
@@ -33,13 +36,18 @@ class Kernel:
 
 def build(module: Module, lanes: int) -> Kernel:
     """Make code for so many lanes, of a module without instances and folds."""
-    text: Callable[[], str]
     if lanes == 1 and sum(let.form.size for let in module.lets.values()) <= _WRITTEN_OUT:
-        places = layout(module, NOTHING, Lanes(1))
-        text = partial(whole_kernel, module, places)
+        found: Entry = Whole(module, layout(module, NOTHING, Lanes(1)))
+    elif lanes > 1 and (parts := split(module)) and (array := nest(parts.array)):
+        found = Blocks(module, parts, array, Lanes(lanes))
     else:
         wide = products_as_wide_as_sums(module)
         plan = Planner(wide).plan
         places = layout(wide, plan, Lanes(lanes), wide_registers(wide, plan.guarded))
-        text = partial(kernel, wide, plan, places)
-    return Kernel(lanes, places, coded([print_ir(module), lanes], text))
+        found = Loops(wide, plan, places)
+    return Kernel(lanes, found.layout, coded([print_ir(module), lanes], partial(_text, found)))
+
+
+def _text(function: Entry) -> str:
+    function.written()
+    return str(function.unit)

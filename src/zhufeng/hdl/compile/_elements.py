@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from llvmlite import ir as llvm
 
+from zhufeng.hdl.compile._frame import ENTRY
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, WORD, container
 from zhufeng.hdl.compile._layout import Layout, Room
 from zhufeng.hdl.compile._operations import Value
@@ -35,8 +36,15 @@ class _Column(NamedTuple):
 class Elements(Rooms):
     """Values as they are needed, an element at a time."""
 
-    def __init__(self, module: Module, plan: Plan, layout: Layout) -> None:
-        super().__init__(module, plan, layout)
+    def __init__(
+        self,
+        module: Module,
+        plan: Plan,
+        layout: Layout,
+        unit: llvm.Module | None = None,
+        name: str = ENTRY,
+    ) -> None:
+        super().__init__(module, plan, layout, unit, name)
         self.straight: dict[str, dict[Index, Value]] = {}
         """Elements of what is written out."""
         self.element_of: dict[str, Value] = {}

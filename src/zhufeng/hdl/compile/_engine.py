@@ -58,7 +58,12 @@ def _surroundings() -> tuple[str, ...]:
     files = sorted(Path(__file__).parent.glob("*.py"))
     ours = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     features = binding.get_host_cpu_features().flatten()
-    return ours, llvmlite.__version__, binding.get_host_cpu_name(), features
+    return (
+        ours,
+        llvmlite.__version__,
+        binding.get_host_cpu_name(),
+        features,
+    )
 
 
 @cache
@@ -71,7 +76,8 @@ def _target() -> Any:
 def _machine() -> Any:
     return _target().create_target_machine(
         cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
+        # Products and sums stay one instruction, though a sum alone is ready sooner.
+        features=f"{binding.get_host_cpu_features().flatten()},+fast-dpwssd",
         opt=3,
         jit=True,
     )

@@ -23,12 +23,10 @@ Carried = Mapping[str, list[Any]]
 """What of each register stays in registers of the machine from one cycle to the next."""
 
 
-class Frame(ABC):
-    """Writes a module of LLVM with the function `ENTRY`.
+class Entry(ABC):
+    """Writes a function that takes
 
-    It takes pointers
-
-    - to the state, and to scratch memory,
+    - pointers to the state, and to scratch memory,
     - to a table of the inputs, then the outputs: where each stands in the first cycle, and how
       many bytes further in the next one,
     - to a byte that is 1 while `rst` is,
@@ -40,18 +38,61 @@ class Frame(ABC):
     of their two places the registers stand that have two, in bytes.
     """
 
-    def __init__(self, module: Module, layout: Layout) -> None:
+    def __init__(
+        self, module: Module, layout: Layout, unit: llvm.Module | None = None, name: str = ENTRY
+    ) -> None:
         self.module, self.layout, self.lanes = module, layout, layout.lanes
-        self.unit = llvm.Module(name=module.name)
+        self.unit = unit or llvm.Module(name=module.name)
         types = [POINTER] * len(_ARGUMENTS) + [INDEX] * len(_NUMBERS)
         kind = llvm.FunctionType(llvm.VoidType(), types)
-        self.function = llvm.Function(self.unit, kind, name=ENTRY)
+        self.function = llvm.Function(self.unit, kind, name=name)
         self.arguments = dict(zip((*_ARGUMENTS, *_NUMBERS), self.function.args, strict=True))
-        for name in _ARGUMENTS:
-            self.arguments[name].add_attribute("noalias")
+        for one in _ARGUMENTS:
+            self.arguments[one].add_attribute("noalias")
         self.builder = llvm.IRBuilder(self.function.append_basic_block("entry"))
-        self._bad: list[tuple[int, Any]] = []
-        self._seen: list[tuple[int, Any]] = []
+        self._standing = self._ports()
+
+    @abstractmethod
+    def written(self) -> None:
+        """All of it."""
+
+    def _ports(self) -> list[tuple[Any, Any]]:
+        """Where each port stands, and how far apart in two cycles."""
+        builder, found = self.builder, []
+        for number in range(len(self.module.inputs) + len(self.module.outputs)):
+            place = builder.gep(self.arguments["ports"], [INDEX(2 * number)], source_etype=INDEX)
+            step = builder.gep(self.arguments["ports"], [INDEX(2 * number + 1)], source_etype=INDEX)
+            found.append((builder.load(place, typ=POINTER), builder.load(step, typ=INDEX)))
+        return found
+
+    def _port(self, number: int, cycle: Any) -> Any:
+        start, step = self._standing[number]
+        return self.builder.gep(start, [self.builder.mul(cycle, step)], source_etype=BYTE)
+
+    def stand(self, turn: Any, time: Any) -> None:
+        """Find the inputs of one cycle, and the outputs of another."""
+        count = len(self.module.inputs)
+        self.given = {
+            port: self._port(number, turn) for number, port in enumerate(self.module.inputs)
+        }
+        self.made = {
+            port: self._port(count + number, time)
+            for number, port in enumerate(self.module.outputs)
+        }
+
+    def as_number(self, mask: Any) -> Any:
+        """A bit for each lane, as a number."""
+        if self.lanes.count == 1:
+            return self.builder.zext(mask, self.lanes.mask)
+        return self.builder.bitcast(mask, self.lanes.mask)
+
+    def splat(self, one: Any) -> Any:
+        """A number in all lanes."""
+        return splat(self.builder, one, self.lanes.count)
+
+
+class Frame(Entry):
+    """Writes the loop over cycles."""
 
     @abstractmethod
     def loaded(self) -> Carried:
@@ -69,10 +110,10 @@ class Frame(ABC):
     def kept(self, held: Carried) -> None:
         """What is carried, into the state."""
 
-    def text(self) -> str:
-        """The whole of it."""
+    def written(self) -> None:
+        """All of it."""
+        self._bad, self._seen = list[tuple[int, Any]](), list[tuple[int, Any]]()
         builder, numbers, start = self.builder, self.arguments, self.loaded()
-        self._standing = self._ports()
         entry = builder.block
         head = self.function.append_basic_block("cycle")
         end = self.function.append_basic_block("end")
@@ -100,7 +141,6 @@ class Frame(ABC):
         builder.position_at_end(end)
         self.kept(self._merged(start, entry, after, last))
         builder.ret_void()
-        return str(self.unit)
 
     def _merged(self, one: Carried, from_one: Any, other: Carried, from_other: Any) -> Carried:
         """What comes from either of two blocks."""
@@ -117,30 +157,10 @@ class Frame(ABC):
     def _stand(self) -> None:
         """Where the inputs, outputs and the reset of this cycle are."""
         builder, numbers = self.builder, self.arguments
-        count = len(self.module.inputs)
-        self.given = {
-            port: self._port(number, self.turn) for number, port in enumerate(self.module.inputs)
-        }
-        self.made = {
-            port: self._port(count + number, self.time)
-            for number, port in enumerate(self.module.outputs)
-        }
+        self.stand(self.turn, self.time)
         where = builder.mul(self.time, numbers["reset_step"])
         reset = builder.load(builder.gep(numbers["reset"], [where], source_etype=BYTE), typ=BYTE)
         self.reset = builder.icmp_unsigned("!=", reset, BYTE(0))
-
-    def _port(self, number: int, cycle: Any) -> Any:
-        start, step = self._standing[number]
-        return self.builder.gep(start, [self.builder.mul(cycle, step)], source_etype=BYTE)
-
-    def _ports(self) -> list[tuple[Any, Any]]:
-        """Where each port stands, and how far apart in two cycles."""
-        builder, found = self.builder, []
-        for number in range(len(self.module.inputs) + len(self.module.outputs)):
-            place = builder.gep(self.arguments["ports"], [INDEX(2 * number)], source_etype=INDEX)
-            step = builder.gep(self.arguments["ports"], [INDEX(2 * number + 1)], source_etype=INDEX)
-            found.append((builder.load(place, typ=POINTER), builder.load(step, typ=INDEX)))
-        return found
 
     def _after_reset(self, after: Carried) -> Carried:
         """Everything that has a reset value takes it while `rst` is 1."""
@@ -200,18 +220,6 @@ class Frame(ABC):
     def _claim(self, number: int, place: int) -> Any:
         offset = (2 * number + place) * 8 * self.lanes.count
         return self.builder.gep(self.arguments["claims"], [INDEX(offset)], source_etype=BYTE)
-
-    # Lanes.
-
-    def as_number(self, mask: Any) -> Any:
-        """A bit for each lane, as a number."""
-        if self.lanes.count == 1:
-            return self.builder.zext(mask, self.lanes.mask)
-        return self.builder.bitcast(mask, self.lanes.mask)
-
-    def splat(self, one: Any) -> Any:
-        """A number in all lanes."""
-        return splat(self.builder, one, self.lanes.count)
 
 
 def splat(builder: llvm.IRBuilder, one: Any, count: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -65,8 +66,22 @@ class _Block:
         return found
 
 
-def layout(module: Module, plan: Plan, lanes: Lanes, wide: frozenset[str] = frozenset()) -> Layout:
-    """Give everything its place."""
+def layout(
+    module: Module,
+    plan: Plan,
+    lanes: Lanes,
+    wide: Mapping[str, int] | None = None,
+    streams: Container[str] = (),
+) -> Layout:
+    """Give everything its place.
+
+    Args:
+        module: without instances and folds.
+        plan: what is kept.
+        lanes: how many.
+        wide: bits of the containers of registers, where they are wider than need be.
+        streams: ports that only code of ours meets.
+    """
     state = _Block(lanes)
     doubled = {
         name: state.room(one.form) for name, one in module.registers.items() if name in plan.doubled
@@ -74,15 +89,18 @@ def layout(module: Module, plan: Plan, lanes: Lanes, wide: frozenset[str] = froz
     apart = state.size
     state.size *= 2
     registers = {
-        name: doubled.get(name) or state.room(one.form, 16 * (name in wide))
+        name: doubled.get(name) or state.room(one.form, (wide or {}).get(name, 0))
         for name, one in module.registers.items()
     }
     memories = {
         name: state.room(replace(one.form, shape=(*one.form.shape, one.depth)))
         for name, one in module.memories.items()
     }
-    inputs = {port: _port(lanes, form) for port, form in module.inputs.items()}
-    outputs = {port: _port(lanes, module.form(value)) for port, value in module.outputs.items()}
+    forms = {port: module.form(value) for port, value in module.outputs.items()}
+    inputs, outputs = (
+        {port: _port(lanes, form, stream=port in streams) for port, form in ports.items()}
+        for ports in (module.inputs, forms)
+    )
     scratch = _Block(lanes)
     held = {name: scratch.room(module.form(name)) for name in sorted(plan.stored)}
     return Layout(
@@ -90,6 +108,6 @@ def layout(module: Module, plan: Plan, lanes: Lanes, wide: frozenset[str] = froz
     )
 
 
-def _port(lanes: Lanes, form: Form) -> Room:
-    # A byte for a single bit, as NumPy has it.
-    return replace(_Block(lanes).room(form, 8), aligned=False)
+def _port(lanes: Lanes, form: Form, *, stream: bool) -> Room:
+    # For others a byte for a single bit, as NumPy has it.
+    return replace(_Block(lanes).room(form, 0 if stream else 8), aligned=False)

@@ -8,24 +8,18 @@ from typing import Any, Final
 import numpy as np
 
 from zhufeng.hdl.compile._elements import Elements
-from zhufeng.hdl.compile._frame import Carried
-from zhufeng.hdl.compile._layout import Layout
+from zhufeng.hdl.compile._frame import Carried, Frame
 from zhufeng.hdl.compile._operations import Value
-from zhufeng.hdl.compile._plan import Plan, Sink, Step, is_straight
+from zhufeng.hdl.compile._plan import Sink, Step, is_straight
 from zhufeng.hdl.compile._rooms import Index
-from zhufeng.hdl.ir import Form, Module
+from zhufeng.hdl.ir import Form
 
 _UNROLLED: Final = 16
 _SMALL: Final = 32
 """How many elements of the last axis of a loop are written out, if that computes few values."""
 
 
-def kernel(module: Module, plan: Plan, layout: Layout) -> str:
-    """The text of a module of LLVM; see `Frame`."""
-    return _Loops(module, plan, layout).text()
-
-
-class _Loops(Elements):
+class Loops(Elements, Frame):
     """Small values written out, large ones in loops over their elements."""
 
     # The cycles.
@@ -96,7 +90,10 @@ class _Loops(Elements):
             self._joined(step.values[0])
             return
         if step.guard is not None:
-            some = self.as_number(self._element(step.guard, ()).lanes)
+            guard = self._element(step.guard, ())
+            # Kept, for the loop stores in between what it may be read from.
+            self.straight.setdefault(step.guard, {(): guard})
+            some = self.as_number(guard.lanes)
             with self.builder.if_then(self.builder.icmp_unsigned("!=", some, some.type(0))):
                 self._looped(step)
             return

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
+from llvmlite import binding
 from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._lanes import Lanes, container
 from zhufeng.hdl.ir import Form, Let
+
+PRODUCT: Final = "product16"
+"""An operation on numbers of 16 bits in 32: the first one, and the bits of the second one."""
 
 
 class Value(NamedTuple):
@@ -18,6 +23,19 @@ class Value(NamedTuple):
     """Of LLVM; its type is that of the form in these lanes."""
     clean: bool
     """Whether each lane holds the number, and not only its bits with anything above them."""
+
+
+_ROW: Final = 16
+"""Lanes of 32 bits in the widest vector."""
+
+
+_PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
+
+
+@cache
+def has_feature(name: str) -> bool:
+    """Whether this machine has some instructions, by LLVM's name for them."""
+    return bool(binding.get_host_cpu_features().get(name))
 
 
 class Given(NamedTuple):
@@ -113,6 +131,46 @@ class Operations:
             function = llvm.Function(unit, kind, f"{name}.{suffix}")
         return self.builder.call(function, [lanes, *flags])
 
+    def halves_multiplied(self, a: Any, b: Any) -> Any:
+        """Products of the lower halves of numbers of 32 bits, plus those of the upper ones."""
+        parts = []
+        row = min(self.lanes.count, _ROW)
+        for first in range(0, self.lanes.count, row):
+            order = [llvm.IntType(32)(first + lane) for lane in range(row)]
+            mask = llvm.Constant(llvm.VectorType(llvm.IntType(32), row), order)
+            halves = llvm.VectorType(llvm.IntType(16), 2 * row)
+            pair = [
+                self.builder.bitcast(self.builder.shuffle_vector(one, one, mask), halves)
+                for one in (a, b)
+            ]
+            parts.append(self.builder.call(self._pairs_multiplied(halves), pair))
+        return self._joined(parts)
+
+    def _pairs_multiplied(self, halves: llvm.Type) -> Any:
+        name = _PAIRS[halves.count // 2]
+        function = self.builder.module.globals.get(name)
+        if function is None:
+            row = llvm.VectorType(llvm.IntType(32), halves.count // 2)
+            kind = llvm.FunctionType(row, [halves, halves])
+            function = llvm.Function(self.builder.module, kind, name)
+        return function
+
+    def _joined(self, parts: list[Any]) -> Any:
+        while len(parts) > 1:
+            a, b, *rest = parts
+            size = a.type.count + b.type.count
+            order = [llvm.IntType(32)(lane) for lane in range(size)]
+            mask = llvm.Constant(llvm.VectorType(llvm.IntType(32), size), order)
+            parts = [*rest, self.builder.shuffle_vector(a, b, mask)]
+        return parts[0]
+
+    @property
+    def multiplies_halves(self) -> bool:
+        """Whether the machine has an instruction for that."""
+        if self.lanes.count % _ROW == 0:
+            return has_feature("avx512bw")
+        return self.lanes.count in _PAIRS and has_feature("avx2")
+
 
 def _arithmetic(code: Operations, of: Given) -> Value:
     to = of.let.form
@@ -125,6 +183,15 @@ def _arithmetic(code: Operations, of: Given) -> Value:
         form.width < to.width or arg.clean for arg, form in zip(of.args, of.forms, strict=True)
     )
     return Value(found[of.let.op](a, b), clean=size == to.width or (exact and _fits(of)))
+
+
+def _product16(code: Operations, of: Given) -> Value:
+    (a, bits), size = (arg.lanes for arg in of.args), 32
+    if code.multiplies_halves:
+        return Value(code.halves_multiplied(a, bits), clean=True)
+    up = code.lanes.constant(size, size // 2)
+    b = code.builder.ashr(code.builder.shl(bits, up), up)
+    return Value(code.builder.mul(a, b), clean=True)
 
 
 def _shl(code: Operations, of: Given) -> Value:
@@ -300,6 +367,7 @@ _MADE: Final[dict[str, Callable[[Operations, Given], Value]]] = {
     "add": _arithmetic,
     "sub": _arithmetic,
     "mul": _arithmetic,
+    PRODUCT: _product16,
     "shl": _shl,
     "shr": _shr,
     "wrap": _wrap,

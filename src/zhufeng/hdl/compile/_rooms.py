@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir as llvm
 
-from zhufeng.hdl.compile._frame import Carried, Frame
+from zhufeng.hdl.compile._frame import ENTRY, Carried, Entry
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, WORD, container
 from zhufeng.hdl.compile._layout import ALIGNMENT, Layout, Room
 from zhufeng.hdl.compile._operations import Operations, Value
@@ -31,11 +31,21 @@ class Place(NamedTuple):
     """The least and the greatest that it can be."""
 
 
-class Rooms(Frame):
-    """A frame whose values stand in memory, element by element."""
+class Rooms(Entry):
+    """A function whose values stand in memory, element by element."""
 
-    def __init__(self, module: Module, plan: Plan, layout: Layout) -> None:
-        super().__init__(module, layout)
+    now: Any
+    """How many bytes further registers that stand in memory twice are read."""
+
+    def __init__(
+        self,
+        module: Module,
+        plan: Plan,
+        layout: Layout,
+        unit: llvm.Module | None = None,
+        name: str = ENTRY,
+    ) -> None:
+        super().__init__(module, layout, unit, name)
         self.plan = plan
         self.operations = Operations(self.builder, self.lanes)
         self.tables: dict[str, Any] = {}
@@ -58,7 +68,7 @@ class Rooms(Frame):
         if name not in self.tables:
             bits = max(8, container(form.width))
             kind = llvm.ArrayType(llvm.IntType(bits), len(numbers))
-            table = llvm.GlobalVariable(self.unit, kind, f"table_{len(self.tables)}")
+            table = llvm.GlobalVariable(self.unit, kind, f"{self.function.name}_{len(self.tables)}")
             table.global_constant = True
             table.linkage = "internal"
             mask = (1 << bits) - 1
@@ -136,7 +146,7 @@ class Rooms(Frame):
         return self.builder.gep(state, [other], source_etype=BYTE)
 
     def _load(self, address: Any, room: Room) -> Any:
-        align, bits = _alignment(room), container(room.form.width)
+        align, bits = alignment(room), container(room.form.width)
         if room.bits > 1:
             found = self.builder.load(address, typ=self.lanes.type(room.bits), align=align)
             return found if room.bits == bits else self._narrowed(found, room)
@@ -160,7 +170,7 @@ class Rooms(Frame):
         elif bits != room.bits:
             widened = self.builder.sext if room.form.signed else self.builder.zext
             value = widened(value, self.lanes.type(room.bits))
-        self.builder.store(value, address, align=_alignment(room))
+        self.builder.store(value, address, align=alignment(room))
 
     # Loops.
 
@@ -218,5 +228,6 @@ class Rooms(Frame):
         builder.position_at_end(onward)
 
 
-def _alignment(room: Room) -> int:
+def alignment(room: Room) -> int:
+    """Of its elements, in bytes."""
     return math.gcd(ALIGNMENT, room.element) if room.aligned else 1

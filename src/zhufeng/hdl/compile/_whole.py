@@ -21,12 +21,7 @@ _CHAIN = 16
 _I32, _BIT = llvm.IntType(32), llvm.IntType(1)
 
 
-def whole_kernel(module: Module, layout: Layout) -> str:
-    """The text of a module of LLVM; see `Frame`."""
-    return _Whole(module, layout).text()
-
-
-class _Whole(Frame):
+class Whole(Frame):
     """The elements of an array are the lanes of a vector."""
 
     def __init__(self, module: Module, layout: Layout) -> None:

@@ -1,0 +1,57 @@
+"""Arrays that run many cycles a few elements at a time, against the interpreter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.hdl.arrays import array_program
+from zhufeng.hdl.compile import compile as compiled
+from zhufeng.hdl.interpret import interpret
+
+CYCLES = 37
+RESET = [1] * 2 + [0] * 13 + [1] + [0] * 21
+"""It begins and ends within the cycles that are run at a time."""
+
+
+def differences(seed: int) -> list[str]:
+    """Where compiled code gives something else than the interpreter."""
+    module, lanes = array_program(seed).ir, (8, 16, 32)[seed % 3]
+    draw = np.random.default_rng(seed)
+    inputs = {
+        port: draw.integers(form.low, form.high + 1, (CYCLES, lanes, *form.shape))
+        for port, form in module.inputs.items()
+    }
+    reset = None if seed % 2 else RESET
+    there = interpret(module, inputs, reset=reset, seed=seed)
+    simulator = compiled(module, lanes)
+    here = simulator.run(inputs, reset=reset, seed=seed)
+    told = [f"{port}" for port, one in there.outputs.items() if (one != here.outputs[port]).any()]
+    if reset is None:
+        # In two parts, the first of an odd number of cycles.
+        first = simulator.run({port: one[:13] for port, one in inputs.items()}, seed=seed)
+        rest = {port: one[13:] for port, one in inputs.items()}
+        then = simulator.run(rest, start=first.end)
+        parts = {port: [first.outputs[port], then.outputs[port]] for port in there.outputs}
+        told += [
+            f"{port} in two parts"
+            for port, one in parts.items()
+            if (np.concatenate(one) != there.outputs[port]).any()
+        ]
+    known = {(one.text, one.lane): one.cycle for one in reversed(there.failures)}
+    if known != {(one.text, one.lane): one.cycle for one in here.failures}:
+        told.append("failures")
+    return told + ([] if dict(here.covered) == dict(there.covered) else ["covered"])
+
+
+@pytest.mark.parametrize("seeds", [range(16)])
+def test_arrays_do_the_same_in_compiled_code(seeds: range) -> None:
+    told = {seed: differences(seed) for seed in seeds}
+    assert not {seed: one for seed, one in told.items() if one}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(16, 516, 50))
+def test_many_arrays_do_the_same_in_compiled_code(first: int) -> None:
+    told = {seed: differences(seed) for seed in range(first, first + 50)}
+    assert not {seed: one for seed, one in told.items() if one}
