@@ -13,7 +13,7 @@ from zhufeng.hdl import Module, Type
 VERILOG = Path(__file__).parent / "verilog"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """A design, ours and the hand-written one.
 

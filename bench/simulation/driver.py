@@ -1,8 +1,9 @@
-"""The C++ around a model of Verilator: the generators, the clock, the checksum, the time."""
+"""The C++ around a model: the generators, the clock, the checksum, the time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from simulation.design import Design
 from simulation.stimulus import SHIFTS, Drive, generators_of
@@ -17,6 +18,8 @@ _TEXT = """
 #include <string>
 #include <time.h>
 
+@model@
+
 static double cpu_s() {
     timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -24,6 +27,9 @@ static double cpu_s() {
 }
 
 constexpr int GENERATORS = @generators@, SUMS = @sums@;
+
+template <class Port>
+static inline void set(Port& port, uint8_t bit) { memcpy(&port, &bit, 1); }
 
 // Moves every generator on by a cycle.
 static inline void advance(uint16_t* x) {
@@ -42,23 +48,16 @@ struct Inputs {
     }
 };
 
-// As Verilator's users do it; or without what `eval` calls before and behind the evaluation, the
-// deletion of objects and the messages of other threads, of which there are none here.
 template <bool INNER>
-static inline void evaluate(V@top@& model) {
-    if (INNER) V@top@___024root___eval(model.rootp); else model.eval();
-}
-
-template <bool INNER>
-static void run(V@top@& model, uint16_t* x, uint32_t* sums, long cycles) {
+static void run(Model& model, uint16_t* x, uint32_t* sums, long cycles) {
     Inputs in;
     for (long cycle = 0; cycle < cycles; ++cycle) {
         in.take(x);
 @gives@
 @adds@
-        model.clk = 1;
+        set(model.PORT(clk), 1);
         evaluate<INNER>(model);
-        model.clk = 0;
+        set(model.PORT(clk), 0);
         evaluate<INNER>(model);
         advance(x);
     }
@@ -84,16 +83,15 @@ int main(int argc, char** argv) {
     double seconds = 0;
     while (fread(x, sizeof x, 1, file)) {
         uint32_t sums[SUMS] = {};
-        VerilatedContext context;
-        const auto model = std::make_unique<V@top@>(&context);
-        model->rst = 1;
+        const auto model = std::make_unique<Model>();
+        set(model->PORT(rst), 1);
         for (int edge = 0; edge < 4; ++edge) {
-            model->clk = edge & 1;
-            model->eval();
+            set(model->PORT(clk), edge & 1);
+            evaluate<false>(*model);
         }
-        model->clk = 0;
-        model->rst = 0;
-        model->eval();
+        set(model->PORT(clk), 0);
+        set(model->PORT(rst), 0);
+        evaluate<false>(*model);
         const double begin = cpu_s();
         if (mode == "--generator-only") generate(x, cycles);
         else if (mode == "--inner") run<true>(*model, x, sums, cycles);
@@ -101,19 +99,44 @@ int main(int argc, char** argv) {
         seconds += cpu_s() - begin;
         for (const uint32_t sum : sums) printf("%08x ", sum);
         printf("\\n");
-        model->final();
     }
     printf("%.9f\\n", seconds);
 }
 """
 
 
-def driver(design: Design, top: str) -> str:
-    """The program, but for what Verilator has made of the module `top`."""
+_VERILATOR = """
+#define PORT(name) name
+using Model = V@top@;
+
+// As Verilator's users do it; or without what `eval` calls before and behind the evaluation, the
+// deletion of objects and the messages of other threads, of which there are none here.
+template <bool INNER>
+static inline void evaluate(Model& model) {
+    if (INNER) V@top@___024root___eval(model.rootp); else model.eval();
+}
+"""
+_CXXRTL = """
+#define PORT(name) p_##name
+using Model = cxxrtl_design::p_@top@;
+
+template <bool INNER>
+static inline void evaluate(Model& model) { model.step(); }
+"""
+Maker = Literal["Verilator", "CXXRTL"]
+
+
+def driver(design: Design, top: str, maker: Maker = "Verilator") -> str:
+    """The program, but for what the maker has made of the module `top`."""
+    # CXXRTL writes an underscore twice.
+    models = {
+        "Verilator": _VERILATOR.replace("@top@", top),
+        "CXXRTL": _CXXRTL.replace("@top@", top.replace("_", "__")),
+    }
     parts = {
+        "model": models[maker],
         "generators": str(generators_of(design.drives)),
         "sums": str(sum(kind.form.size for kind in design.outputs.values())),
-        "top": top,
         "shifts": "\n".join(map(_shift, SHIFTS)),
         "members": "\n".join(f"    {_member(one.port, one.kind)}" for one in design.drives),
         "drives": "\n".join(map(_drive, design.drives)),
@@ -146,12 +169,10 @@ def _drive(one: Drive) -> str:
 
 
 def _give(one: Drive) -> str:
-    if not one.kind.shape:
-        return f"        model.{one.port} = in.{one.port}[0];"
-    size = f"sizeof in.{one.port}"
+    size, port = f"sizeof in.{one.port}", f"model.PORT({one.port})"
     return (
-        f"        static_assert(sizeof model.{one.port} == {size});\n"
-        f"        memcpy(&model.{one.port}, in.{one.port}, {size});"
+        f"        static_assert(sizeof {port} >= {size});\n"
+        f"        memcpy(&{port}, in.{one.port}, {size});"
     )
 
 
@@ -160,7 +181,7 @@ def _adds(design: Design) -> Iterator[str]:
     for port, kind in design.outputs.items():
         size = kind.form.size
         yield f"        {{ {_member('out', kind)}"
-        yield f"        memcpy(out, &model.{port}, sizeof out);"
+        yield f"        memcpy(out, &model.PORT({port}), sizeof out);"
         yield f"        for (int k = 0; k < {size}; ++k) {{ uint32_t& sum = sums[{first} + k];"
         yield "            sum = (sum << 1 | sum >> 31) ^ out[k]; } }"
         first += size

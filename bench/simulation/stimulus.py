@@ -32,7 +32,6 @@ from zhufeng.hdl import (
     any_bit,
     as_bits,
     cat,
-    instance,
     join,
     module,
     mux,
@@ -217,29 +216,3 @@ def _words(output: Signal) -> Signal:
     """An output as bits of 32, signed or not, along one axis."""
     flat = output if output.shape else reshape(output, (1,))
     return wrap(as_bits(flat), SUM_BITS) if flat.type.signed else wrap(flat, Bits(SUM_BITS))
-
-
-def harness(
-    design: Module[Any, ..., Any], drives: Sequence[Drive], kinds: Mapping[str, Type]
-) -> Module[Any, ..., Signal]:
-    """A design between its stimulus and its checksum; ports as theirs: `start`, `seed`, `out`."""
-    before, behind = stimulus_module(drives), checksum_module(kinds)
-
-    class Harness(State):
-        stimulus: Any = instance(before)
-        design_: Any = instance(design)
-        checksum: Any = instance(behind)
-
-    @module(Harness, **before.inputs)
-    def bench(s: Harness, start: Signal, seed: Signal) -> tuple[Harness, Signal]:
-        stimulus, driven = before(s.stimulus, start=start, seed=seed)
-        inside, outputs = design(s.design_, **{o.port: getattr(driven, o.port) for o in drives})
-        named = (
-            {"out": outputs}
-            if isinstance(outputs, Signal)
-            else {name: getattr(outputs, name) for name in outputs.fields_}
-        )
-        checksum, sums = behind(s.checksum, **named)
-        return Harness(stimulus=stimulus, design_=inside, checksum=checksum), sums
-
-    return bench

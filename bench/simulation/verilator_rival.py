@@ -1,4 +1,4 @@
-"""Verilator at its best on a design: every way to build it, and which of them runs fastest.
+"""Verilator at its best on a design: every way to build it and to run it.
 
 What was tried, and what it brought (Verilator 5.48 of the package and Debian's 5.006, clang 22, a
 machine with AVX-512):
@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +33,7 @@ from typing import Literal
 
 import numpy as np
 
+from simulation.cpu_time import children_s
 from simulation.design import Design
 from simulation.driver import driver
 from simulation.stimulus import Sums, Words
@@ -48,7 +47,7 @@ _DEBIAN = Path("/usr")
 _FAST = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
 _QUIET = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
 _LOOPS = ("--unroll-count", "1")
-_OPTIMISED = ("-O3", "-march=native")
+OPTIMISED = ("-O3", "-march=native")
 
 
 @dataclass(frozen=True)
@@ -104,36 +103,6 @@ class Simulated:
     """Of the loops over the cycles."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """How fast a simulator runs."""
-
-    built: Built
-    call: Call
-    cycles_per_s: tuple[float, ...]
-    """Of each run, a single lane's."""
-
-    @property
-    def median(self) -> float:
-        """Cycles a second."""
-        return statistics.median(self.cycles_per_s)
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Verilator on a design."""
-
-    speeds: tuple[Speed, ...]
-    """Every way, the fastest first."""
-    generator_cycles_per_s: float
-    """Of the generators alone, the median."""
-
-    @property
-    def best(self) -> Speed:
-        """The one that counts."""
-        return self.speeds[0]
-
-
 def verilators(debian: Path = _DEBIAN) -> list[Verilator]:
     """The package's, and Debian's where it is installed.
 
@@ -174,7 +143,7 @@ def compiler() -> tuple[str, ...]:
 
 def vector_extensions() -> set[str]:
     """The vector instructions that the compiler uses with our flags: its macros, as __AVX2__."""
-    command = (*compiler(), *_OPTIMISED, "-dM", "-E", "-x", "c++", os.devnull)
+    command = (*compiler(), *OPTIMISED, "-dM", "-E", "-x", "c++", os.devnull)
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     names = (line.split()[1] for line in said.splitlines())
     return {name for name in names if name.startswith(("__AVX", "__SSE"))}
@@ -191,7 +160,7 @@ class Workshop:
             optimise: False for what is not run for long.
         """
         self._folder = folder
-        self._level = _OPTIMISED if optimise else ("-O0",)
+        self._level = OPTIMISED if optimise else ("-O0",)
         self._libraries: dict[Verilator, Path] = {}
         self._count = 0
 
@@ -202,6 +171,7 @@ class Workshop:
         verilator: Verilator,
         *,
         loops: bool = False,
+        program: str | None = None,
     ) -> Built:
         """Translate and compile.
 
@@ -210,21 +180,24 @@ class Workshop:
             source: its hand-written Verilog, or what we print of ours.
             verilator: by which.
             loops: whether loops are kept, or else unrolled.
+            program: C++ around the model, which it calls MODEL; without it, the stimulus and the
+                checksum, as `simulate` runs them.
         """
         folder = self._new_folder()
-        files, top = _sources(design, source, folder)
+        files, top = verilog_of(design, source, folder)
         parameters = design.parameters if source == "hand-written" else {}
         flags = (*_FAST, *(_LOOPS if loops else ()), "--top-module", top, *_QUIET)
         named = (f"-G{name}={value}" for name, value in parameters.items())
         command = (verilator.program, "--cc", *flags, "--Mdir", ".", *named, *files)
         verilate_s = _run(command, folder, VERILATOR_ROOT=str(verilator.root))
-        (folder / "main.cpp").write_text(_unit(folder, f"V{top}", driver(design, top)))
+        text = driver(design, top) if program is None else f"#define MODEL V{top}\n{program}"
+        (folder / "main.cpp").write_text(_unit(folder, f"V{top}", text))
         library = self._library(verilator)
         compile_s = _compile(verilator, folder, (*self._level, "-c", "main.cpp", "-o", "main.o"))
         linked = ("main.o", str(library), "-o", "simulator", "-pthread")
         compile_s += _run((*compiler(), *linked), folder)
-        program = folder / "simulator"
-        return Built(design, source, verilator, loops, program, verilate_s, compile_s)
+        made = folder / "simulator"
+        return Built(design, source, verilator, loops, made, verilate_s, compile_s)
 
     def every_way(self, design: Design, tools: Sequence[Verilator]) -> Iterator[Built]:
         """Each build that may be the fastest."""
@@ -272,30 +245,14 @@ def simulate(built: Built, seeds: Words, cycles: int, call: Call = "inner") -> S
     return Simulated(sums, float(seconds))
 
 
-def measure(ways: Sequence[Built], seeds: Words, cycles: int, runs: int) -> Rival:
-    """Time every way, taking turns, so that what else the machine does meets them all.
+def verilog_of(design: Design, source: Source, folder: Path) -> tuple[list[Path], str]:
+    """The Verilog's files, and the top module's name.
 
     Args:
-        ways: simulators of one design.
-        seeds: of one lane, [1, generators].
-        cycles: of each run.
-        runs: of each way.
+        design: which.
+        source: its hand-written Verilog, or what we print of ours.
+        folder: in which what is printed is written.
     """
-    calls: tuple[Call, ...] = ("eval", "inner")
-    pairs = [(built, call) for built in ways for call in calls]
-    pairs.append((ways[0], "generator-only"))
-    rows = [
-        [cycles / simulate(built, seeds, cycles, call).cpu_s for built, call in pairs]
-        for _ in range(runs)
-    ]
-    *columns, alone = zip(*rows, strict=True)
-    found = [Speed(*pair, times) for pair, times in zip(pairs[:-1], columns, strict=True)]
-    fastest_first = sorted(found, key=lambda one: -one.median)
-    return Rival(tuple(fastest_first), statistics.median(alone))
-
-
-def _sources(design: Design, source: Source, folder: Path) -> tuple[list[Path], str]:
-    """The Verilog's files, and the top module's name."""
     if source == "hand-written":
         return list(design.files), design.top
     assert design.traced is not None
@@ -325,12 +282,11 @@ def _compile(verilator: Verilator, folder: Path, flags: Sequence[str]) -> float:
 
 def _run(command: Sequence[str | Path], folder: Path, **environment: str) -> float:
     """Run a program; its CPU seconds, its children's among them."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_s()
     known: Mapping[str, str] = {**os.environ, **environment}
     done = subprocess.run(
         command, cwd=folder, env=known, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{Path(command[0]).name} failed\n{done.stdout}{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return children_s() - before

@@ -24,14 +24,17 @@ from tests.errors import (
     corpus_speech,
     hdl,
     hdl_command,
+    hdl_compile,
     hdl_graph,
     hdl_memories,
     hdl_modules,
     hdl_oracle,
     hdl_reader,
     hdl_signals,
+    hdl_sim,
     hdl_streams,
     hdl_types,
+    hdl_verify,
     models,
     records,
     route,
@@ -43,8 +46,8 @@ from zhufeng.base import InputError
 
 ROOMS = (
     *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
-    *(hdl, hdl_command, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
-    *(hdl_oracle, hdl_reader, hdl_streams, hdl_types),
+    *(hdl, hdl_command, hdl_compile, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
+    *(hdl_oracle, hdl_reader, hdl_sim, hdl_streams, hdl_types, hdl_verify),
     *(models, records, route, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent

@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from simulation.catalogue import NAMES, design
 from simulation.design import Design
 from simulation.dot16 import LANES, dot16
+from simulation.ours import Ours, WithArrays, harnessed, module_of
 from simulation.program import PROGRAM, ROM, assemble, rom
 from simulation.stimulus import (
     Sums,
     Words,
     checksums,
-    harness,
     inputs_of,
     seeds_of,
     words_of,
@@ -119,11 +119,11 @@ def test_the_modules_around_a_design_are_the_same_in_numpy(name: str) -> None:
     which = design(name)
     assert which.traced is not None
     given, cycles = seeds(which), 40
-    made = harness(which.traced, which.drives, which.outputs)
+    made = harnessed(which, module_of(which))
     start = np.zeros((cycles, STIMULI), np.int64)
     start[0] = 1
     each = np.broadcast_to(given.astype(np.int64), (cycles, *given.shape))
-    found = interpret(made.ir, {"start": start, "seed": each}).outputs["out"]
+    found = interpret(made, {"start": start, "seed": each}).outputs["out"]
     run = interpret(which.traced.ir, inputs_of(which.drives, given, cycles))
     for cycle in (0, 1, cycles - 1):
         outputs = {port: values[: cycle + 1] for port, values in run.outputs.items()}
@@ -497,6 +497,17 @@ def test_the_cpu_does_what_its_programs_text_says(workshop: Workshop) -> None:
     found = simulate(built, seeds(which), cycles).sums
     for lane, given in enumerate(seeds(which)):
         assert core_sums(Core(PROGRAM), given, cycles) == found[lane].tolist()
+
+
+def test_the_imported_cpu_does_what_its_programs_text_says() -> None:
+    which, cycles = design("cpu"), 4000
+    given = seeds_of(which.drives, 8)
+    ours_ = Ours(which, 8, given)
+    ours_.cpu_s(cycles)
+    _, with_arrays = WithArrays(which, given).cpu_s(cycles)
+    for lane in (0, 5):
+        truth = core_sums(Core(PROGRAM), given[lane], cycles)
+        assert truth == ours_.sums[lane].tolist() == with_arrays[lane].tolist()
 
 
 @NEEDS_VERILATOR

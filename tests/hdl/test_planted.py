@@ -1,4 +1,5 @@
-"""Bugs of one line, planted in the tracer, the passes and the printer: the tests catch each.
+"""Bugs of one line, planted in the tracer, the passes, the printer and the compiler of the
+simulator: the tests catch each.
 
 Each names the file of tests that must fail with it. `make test` plants a tenth of them.
 """
@@ -80,6 +81,81 @@ PLANTS = (
     Plant("verilog/_parts.py", "[{self._k} + 1]", "[1]", VERILOG),
 )
 
+LANES, TILES = "test_compile.py", "test_compile_arrays.py"
+COMPILER_PLANTS = (
+    Plant("compile/_lower.py", "(on, new, old)", "(on, old, new)", LANES),
+    Plant("compile/_lower.py", "(port.enable, found, held)", "(port.enable, held, found)", LANES),
+    Plant("compile/_lower.py", "given[feeds[port]][-1]", "given[feeds[port]][0]", LANES),
+    Plant(
+        "compile/_operations.py",
+        "self.builder.ashr(self.builder.shl(value",
+        "self.builder.lshr(self.builder.shl(value",
+        LANES,
+    ),
+    Plant("compile/_operations.py", "or (fits and clean))", "or clean)", LANES),
+    Plant("compile/_operations.py", "form.width < to.width or arg.clean", "True", LANES),
+    Plant("compile/_operations.py", "signed = any(form.signed", "signed = all(form.signed", LANES),
+    Plant(
+        "compile/_operations.py",
+        '(">", to.high, to.high < form.high)',
+        '(">", to.high, False)',
+        LANES,
+    ),
+    Plant("compile/_operations.py", "if needed <= form.width else", "if True else", LANES),
+    Plant("compile/_plan.py", 'found.add("down")', 'found.add("up")', LANES),
+    Plant("compile/_plan.py", "here |= {int(place) + 1 for", "here |= {int(place) for", LANES),
+    Plant(
+        "compile/_plan.py", "step + 1 for step, read in others", "0 for step, read in others", LANES
+    ),
+    Plant("compile/_elements.py", "if form.high < depth:", "if form.high <= depth:", LANES),
+    Plant(
+        "compile/_frame.py",
+        "builder.select(new, time, first)",
+        "builder.select(bad, time, first)",
+        LANES,
+    ),
+    Plant(
+        "compile/_rooms.py",
+        "other = self.builder.sub(INDEX(self.layout.doubled), self.now)",
+        "other = self.now",
+        LANES,
+    ),
+    Plant(
+        "compile/_loops.py",
+        "(self._element(guard, ()).lanes, value, old)",
+        "(self._element(guard, ()).lanes, old, value)",
+        LANES,
+    ),
+    Plant(
+        "compile/_whole.py",
+        "(1 << width) - 1) << (group * width)",
+        "(1 << width) - 1) << group",
+        LANES,
+    ),
+    Plant(
+        "compile/_widen.py",
+        "half = replace(form, width=_FACTOR)",
+        "half = replace(form, width=8)",
+        TILES,
+    ),
+    Plant("compile/_nest.py", "for axis in (None, 0, 1):", "for axis in (None, 1, 0):", TILES),
+    Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),
+    Plant("compile/_wave.py", "place[axis] = self._tile[axis] - 1", "place[axis] = 0", TILES),
+    Plant(
+        "compile/_blocks.py",
+        "quick = builder.and_(whole, builder.not_(",
+        "quick = builder.and_(whole, builder.or_(whole, ",
+        TILES,
+    ),
+    Plant(
+        "compile/_blocks.py",
+        'odd = builder.and_(builder.add(given["now"], time), INDEX(1))',
+        "odd = INDEX(0)",
+        TILES,
+    ),
+    Plant("compile/_split.py", "found |= more", "found |= set()", TILES),
+)
+
 
 def plant(bug: Plant, folder: Path) -> None:
     """The package with a bug in it."""
@@ -117,16 +193,19 @@ def caught(bug: Plant, folder: Path) -> bool:
 
 def test_there_are_enough_of_them() -> None:
     assert len(set(PLANTS)) >= 20
+    assert len(set(COMPILER_PLANTS)) >= 20
     for folder in ("", "passes/", "verilog/"):
         assert any(one.file.startswith(folder) for one in PLANTS)
 
 
-@pytest.mark.parametrize("bug", PLANTS[5::10], ids=lambda bug: bug.sound)
+@pytest.mark.parametrize(
+    "bug", [*PLANTS[5::10], *COMPILER_PLANTS[19:20]], ids=lambda bug: bug.sound
+)
 def test_a_bug_is_caught(bug: Plant, tmp_path: Path) -> None:
     assert caught(bug, tmp_path)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("bug", PLANTS, ids=lambda bug: bug.sound)
+@pytest.mark.parametrize("bug", [*PLANTS, *COMPILER_PLANTS], ids=lambda bug: bug.sound)
 def test_each_bug_is_caught(bug: Plant, tmp_path: Path) -> None:
     assert caught(bug, tmp_path)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 _NO_TALK = Talk()
 
 app = App(name="hdl", help="Hardware that is described in Python.")
+app.command(
+    "zhufeng.cli.hdl_sim:sim",
+    name="sim",
+    help="Simulate a design, of Verilog too, in many lanes at once.",
+)
+app.command("zhufeng.cli.hdl_verify:verify", name="verify")
 
 
 @app.command

@@ -101,6 +101,7 @@ ROUTE = (
     RouteStep("trace", "Workload"),
     RouteStep("fuse", "Fusion"),
     RouteStep("hdl", "Hardware"),
+    RouteStep("verify", "Verification"),
     RouteStep("chip", "Chip"),
     RouteStep("stack", "Stack"),
     RouteStep("cluster", "Cluster"),

@@ -7,8 +7,19 @@
 from zhufeng.base import needs_extra
 
 with needs_extra("hdl"):
+    from zhufeng.hdl.compile._host import HostFunction, compile_function
     from zhufeng.hdl.compile._simulator import Run, Simulator, compile  # noqa: A004
 from zhufeng.hdl.compile._harness import harness
+from zhufeng.hdl.compile._session import Session
 from zhufeng.hdl.compile._state import State
 
-__all__ = ["Run", "Simulator", "State", "compile", "harness"]
+__all__ = [
+    "HostFunction",
+    "Run",
+    "Session",
+    "Simulator",
+    "State",
+    "compile",
+    "compile_function",
+    "harness",
+]

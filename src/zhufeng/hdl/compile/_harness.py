@@ -13,15 +13,15 @@ def harness(
 ) -> Module:
     """One module of three, so that what drives a design and watches it is compiled with it.
 
-    Ports meet by name. What the stimulus gives, the design takes; what goes in and out of the
-    design, the monitor takes: it may be a checksum, or a model of the design with assertions.
-    Inputs that nothing gives, and those of the stimulus, are inputs of the whole; outputs are those
-    of the monitor, or without one those of the design. Values inside are named ``design.value``,
-    ``stimulus.value`` and ``monitor.value``.
+    Ports meet by name. What the stimulus gives, the design takes, or the monitor; what goes in and
+    out of the design, the monitor takes: it may be a checksum, or a model of the design with
+    assertions. Inputs that nothing gives, and those of the stimulus, are inputs of the whole, one
+    for all that have one of that name; outputs are those of the monitor, or without one those of
+    the design. Values inside are named ``design.value``, ``stimulus.value`` and ``monitor.value``.
 
     Args:
         design: of the IR.
-        stimulus: gives inputs of the design.
+        stimulus: gives inputs of the design, and of the monitor what is expected.
         monitor: takes inputs and outputs of the design; of two of one name the output.
 
     Raises:
@@ -30,10 +30,11 @@ def harness(
     need_module(design)
     whole = _Harness(design)
     given = whole.add("stimulus", stimulus, {}) if stimulus else {}
-    _need_known(stimulus, given, design, design.inputs, "inputs")
+    taken = dict.fromkeys([*design.inputs, *(monitor.inputs if monitor else ())])
+    _need_known(stimulus, given, design, taken, "inputs")
     found = whole.add("design", design, given)
     if monitor:
-        seen = {**whole.instances["design"].inputs, **found}
+        seen = {**given, **whole.instances["design"].inputs, **found}
         _need_known(monitor, monitor.inputs, design, seen, "ports")
         found = whole.add("monitor", monitor, seen)
     module = Module(
@@ -57,12 +58,11 @@ class _Harness:
         need_module(module)
         taken = {}
         for port, form in module.inputs.items():
-            if port in given:
-                self._need_form(f"port {port} of {module.name}", form, given[port])
-            else:
+            if port not in given and port not in self.inputs:
                 self.inputs[port] = form
                 self.lets[port] = Let("input", form, (), (port,))
             taken[port] = given.get(port, port)
+            self._need_form(f"port {port} of {module.name}", form, taken[port])
         self.instances[name] = Instance(module, taken)
         found = {}
         for port, value in module.outputs.items():

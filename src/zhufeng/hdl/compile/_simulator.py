@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zhufeng.hdl import interpret
+from zhufeng.hdl.compile._batch import Batch, covered_by, failures_of
 from zhufeng.hdl.compile._build import WIDTHS, Kernel, build
-from zhufeng.hdl.compile._data import Bytes, aligned, packed, unpacked
+from zhufeng.hdl.compile._data import Bytes, aligned, packed
 from zhufeng.hdl.compile._expose import exposed
+from zhufeng.hdl.compile._given import checked_inputs, checked_lanes, checked_outputs, checked_size
 from zhufeng.hdl.compile._lower import lowered
-from zhufeng.hdl.compile._state import State, begun
-from zhufeng.hdl.interpret import Failure, Values, given_inputs, given_reset, given_size
+from zhufeng.hdl.compile._session import Session
+from zhufeng.hdl.compile._state import Keeping, State, origin_of
+from zhufeng.hdl.interpret import Failure, Values, given_reset
 from zhufeng.hdl.ir import Module, need_module
 
 _BLOCK: Final = 1 << 22
 """Bytes of inputs and outputs that are converted at once."""
 _TRIED: Final = (16, 32, 64)
 _TRIAL_S: Final = 0.002
-Claims = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Run(interpret.Run):
     """What a run gave; of failures, each claim's first one in each lane."""
 
-    end: State = field(default_factory=lambda: State(0, ()))
+    end: State = field(kw_only=True)
     """What it leaves, from which another run may go on."""
+    code_s: float = field(kw_only=True)
+    """CPU seconds of the code itself, without what NumPy does before and behind it."""
 
 
 def compile(  # noqa: A001
@@ -60,12 +62,16 @@ class Simulator:
         self.module = module
         whole, self._recorded = exposed(module, record)
         self._low = lowered(whole)
-        self._kernel = self._tried() if lanes is None else self._built(lanes)
-        self.lanes = self._kernel.lanes
+        self.kernel = self._tried() if lanes is None else self._built(lanes)
+        """Its code."""
+        self.lanes = self.kernel.lanes
         """How many run side by side; of any number as many at a time."""
+        self.keeping = Keeping(origin_of(module), self._low, self.kernel.places)
+        """How the code has what the module holds."""
 
     def _built(self, lanes: int) -> Kernel:
-        wide = next((width for width in (1, *WIDTHS) if width >= lanes), None)
+        asked = checked_lanes(self.module, lanes, None, "")
+        wide = next((width for width in (1, *WIDTHS) if width >= asked), None)
         return self._tried() if wide is None else build(self._low.module, wide)
 
     def _tried(self) -> Kernel:
@@ -81,25 +87,49 @@ class Simulator:
             )
             for port, room in kernel.places.inputs.items()
         }
-        (state,) = begun(self._low, kernel.places, kernel.lanes, 0, reset=True).batches
+        state = aligned(kernel.places.state_bytes)
         cycles, spent = 1, 0.0
         while spent < _TRIAL_S:
             cycles *= 4
-            batch = _Batch(self._low.module, kernel, state, 0, outputs=())
-            begin = time.process_time()
+            batch = Batch(kernel, state, 0, (), claims=len(self._low.sites))
             batch.go(given, cycles, ring=1)
-            spent = time.process_time() - begin
+            spent = batch.code_s
         return spent / cycles / kernel.lanes
 
-    def start(self, lanes: int, seed: int = 0, *, reset: bool = True) -> State:
+    def start(self, lanes: int, seed: int | None = 0, *, reset: bool = True) -> State:
         """The state before the first cycle.
 
         Args:
             lanes: how many simulations.
-            seed: draws what nothing has set, differently in each lane.
+            seed: draws what nothing has set, differently in each lane; None for 0 instead.
             reset: whether registers stand at their reset values; else they hold anything.
+
+        Raises:
+            InputError: `lanes` is no number from 1.
         """
-        return begun(self._low, self._kernel.places, lanes, seed, reset=reset)
+        lanes = checked_lanes(self.module, lanes, None, "")
+        return self.keeping.begun(lanes, seed, reset=reset)
+
+    def session(
+        self, lanes: int | None = None, *, seed: int = 0, start: State | None = None
+    ) -> Session:
+        """A simulation to go on with a cycle at a time.
+
+        Args:
+            lanes: how many; without it one, or those of `start`.
+            seed: draws what nothing has set.
+            start: where to begin; without it registers stand as after a reset. With
+                ``start(1, reset=False)`` everything holds anything, until a step with a reset.
+
+        Raises:
+            InputError: `lanes` is no number from 1, or not that of `start`; `start` is of another
+                module.
+        """
+        count = checked_lanes(
+            self.module, lanes, None if start is None else start.lanes, "the state has"
+        )
+        begin = self.start(count, seed) if start is None else start
+        return Session(self, self._recorded, begin, self.lanes)
 
     def run(
         self,
@@ -128,26 +158,38 @@ class Simulator:
             start: what another run has left; without it, from the start.
 
         Raises:
-            InputError: inputs, cycles or a reset that do not fit.
+            InputError: inputs, cycles, lanes, outputs, a reset or a state that do not fit.
         """
-        given = given_inputs(self.module, inputs or {})
-        ring, found = given_size(self.module, given, None if given else cycles)
-        length = ring if cycles is None else cycles
+        given = checked_inputs(self.module, inputs or {})
+        length, ring, found = checked_size(self.module, given, cycles)
         rst = np.zeros(1, np.uint8)
         if reset is not None:
             rst = np.array(given_reset(self.module, reset, length), np.uint8)
-        named = tuple(self.module.outputs) if outputs is None else tuple(outputs)
-        wanted = (*named, *self._recorded.values())
-        begin = start or self.start(lanes or found, seed, reset=reset is None)
+        count = checked_lanes(self.module, lanes, found, "the inputs have")
+        if start is None:
+            begin = self.start(count, seed, reset=reset is None)
+        else:
+            asked = lanes if found is None else found
+            checked_lanes(self.module, asked, start.lanes, "the state to start from has")
+            begin = start
+        wanted = (*checked_outputs(self.module, outputs), *self._recorded.values())
         batches = [
-            self._batch(begin, number, given, rst, sizes=(length, ring), wanted=wanted, last=last)
-            for number in range(len(begin.batches))
+            self._batch(
+                (one, begin.cycle),
+                number,
+                given,
+                rst,
+                sizes=(length, ring),
+                wanted=wanted,
+                last=last,
+            )
+            for number, one in enumerate(self.keeping.taken(begin))
         ]
         return self._gathered(begin, batches, length, wanted)
 
     def _batch(
         self,
-        begin: State,
+        start: tuple[Bytes, int],
         number: int,
         given: Mapping[str, Values],
         rst: Bytes,
@@ -155,13 +197,11 @@ class Simulator:
         sizes: tuple[int, int],
         wanted: Sequence[str],
         last: bool,
-    ) -> _Batch:
+    ) -> Batch:
         first, (length, ring) = number * self.lanes, sizes
         here = {port: one[:, first : first + self.lanes] for port, one in given.items()}
-        batch = _Batch(
-            self._low.module, self._kernel, begin.batches[number], begin.cycle, wanted, last=last
-        )
-        rooms = self._kernel.places.inputs
+        batch = Batch(self.kernel, *start, wanted, claims=len(self._low.sites), last=last)
+        rooms = self.kernel.places.inputs
         if length > ring:
             packed_ring = {p: packed(here[p], room, self.lanes) for p, room in rooms.items()}
             batch.go(packed_ring, length, ring=ring, rst=rst)
@@ -177,7 +217,7 @@ class Simulator:
         return batch
 
     def _gathered(
-        self, begin: State, batches: Sequence[_Batch], length: int, wanted: Sequence[str]
+        self, begin: State, batches: Sequence[Batch], length: int, wanted: Sequence[str]
     ) -> Run:
         failures: list[Failure] = []
         covered: Counter[str] = Counter()
@@ -187,89 +227,18 @@ class Simulator:
             lanes = min(self.lanes, begin.lanes - first)
             for port, parts in outputs.items():
                 parts.append(batch.output(port, lanes))
-            failures += self._failures(batch.claims, first, lanes)
-            for site, (_, counts) in zip(self._low.sites, batch.claims, strict=True):
-                if site.kind == "cover":
-                    covered[f"{site.path}: {site.text}"] += int(counts[:lanes].sum())
-        end = State(begin.lanes, tuple(b.state for b in batches), begin.cycle + length)
+            failures += failures_of(self._low.sites, batch.claims, first, lanes)
+            for text, count in covered_by(self._low.sites, batch.claims, lanes):
+                covered[text] += count
+        end = State(
+            self.keeping.origin,
+            begin.lanes,
+            begin.cycle + length,
+            keeping=self.keeping,
+            batches=tuple(batch.state for batch in batches),
+        )
         whole = {port: np.concatenate(parts, 1) for port, parts in outputs.items()}
         recorded = {name: whole.pop(port) for name, port in self._recorded.items()}
         order = sorted(failures, key=lambda one: (one.cycle, one.lane))
-        return Run(whole, recorded, tuple(order), dict(covered), end)
-
-    def _failures(self, claims: Claims, first: int, lanes: int) -> Iterator[Failure]:
-        for site, (cycles, _) in zip(self._low.sites, claims, strict=True):
-            if site.kind == "cover":
-                continue
-            for lane in np.flatnonzero(cycles[:lanes] >= 0).tolist():
-                yield Failure(
-                    int(cycles[lane]), first + lane, site.kind, site.text, site.path, site.where
-                )
-
-
-class _Batch:
-    """As many simulations as run side by side."""
-
-    def __init__(
-        self,
-        module: Module,
-        kernel: Kernel,
-        start: Bytes,
-        cycle: int,
-        outputs: Sequence[str],
-        *,
-        last: bool = True,
-    ) -> None:
-        self._kernel = kernel
-        self._cycle = cycle
-        self._last = last
-        self.state = aligned(len(start))
-        self.state[:] = start
-        self.claims: Claims = np.zeros((len(module.claims), 2, kernel.lanes), np.int64)
-        self.claims[:, 0] = -1
-        self._scratch = aligned(kernel.places.scratch_bytes)
-        self._parts: dict[str, list[Bytes]] = {port: [] for port in outputs}
-
-    def go(
-        self, given: Mapping[str, Bytes], cycles: int, *, ring: int, rst: Bytes | None = None
-    ) -> None:
-        """Some cycles more.
-
-        Args:
-            given: each input, [cycles, bytes of a cycle].
-            cycles: how many.
-            ring: after how many the inputs begin again.
-            rst: a byte for each of them, or one for all.
-        """
-        places, rst = self._kernel.places, np.zeros(1, np.uint8) if rst is None else rst
-        table = [n for data in given.values() for n in (data.ctypes.data, data.shape[1])]
-        held = []
-        for port, room in places.outputs.items():
-            kept = port in self._parts
-            rows = cycles if kept and not self._last else 1
-            data = aligned(rows * room.bytes).reshape(rows, -1)
-            held.append(data)
-            table += [data.ctypes.data, data.shape[1] if rows > 1 else 0]
-            if kept:
-                self._parts[port] = [data] if self._last else [*self._parts[port], data]
-        pointers = np.array(table, np.int64)
-        self._kernel.code.run(
-            self.state.ctypes.data,
-            self._scratch.ctypes.data,
-            pointers.ctypes.data,
-            rst.ctypes.data,
-            self.claims.ctypes.data,
-            cycles,
-            self._cycle,
-            0,
-            ring,
-            int(rst.size > 1),
-            places.doubled * (self._cycle % 2),
-        )
-        self._cycle += cycles
-
-    def output(self, port: str, lanes: int) -> Values:
-        """What an output was, [cycles, lanes, ...]."""
-        room = self._kernel.places.outputs[port]
-        every = [unpacked(data, room, self._kernel.lanes, lanes) for data in self._parts[port]]
-        return np.concatenate(every) if every else np.zeros((0, lanes, *room.form.shape), np.int64)
+        code_s = sum(batch.code_s for batch in batches)
+        return Run(whole, recorded, tuple(order), dict(covered), end=end, code_s=code_s)

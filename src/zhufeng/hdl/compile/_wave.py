@@ -65,7 +65,8 @@ class Wave(Elements):
         """Where in scratch memory registers are left for the next tile along an axis."""
         for name, axis in passed:
             self._passed[name, axis] = self.scratch_bytes
-            self.scratch_bytes += CYCLES * self._wide(axis) * self._size(name)
+            size = CYCLES * self._wide(axis) * self._size(name)
+            self.scratch_bytes += -(-size // ALIGNMENT) * ALIGNMENT
 
     def _size(self, name: str) -> int:
         """Bytes of a register of an element."""

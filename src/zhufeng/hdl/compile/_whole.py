@@ -223,7 +223,7 @@ class Whole(Frame):
         bits = container(of.width)
         room = Room(0, of, bits, Lanes(1).bytes(bits))
         with self.builder.goto_entry_block():
-            held = self.builder.alloca(llvm.ArrayType(BYTE, room.bytes))
+            held = self.builder.alloca(Lanes(room.form.size).type(room.bits))
         self._store(self._value(array).lanes, held, room)
         size, first = len(numbers), numbers[0].reshape(-1).tolist()
         apart = int(numbers[1].reshape(-1)[0]) - first[0]
