@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -9,18 +10,22 @@ from typing import Final
 from zhufeng.hdl.compile._blocks import Blocks
 from zhufeng.hdl.compile._engine import Code, coded
 from zhufeng.hdl.compile._frame import Entry
-from zhufeng.hdl.compile._lanes import Lanes
+from zhufeng.hdl.compile._lanes import Lanes, container
 from zhufeng.hdl.compile._layout import Layout, layout
 from zhufeng.hdl.compile._loops import Loops
-from zhufeng.hdl.compile._nest import nest
-from zhufeng.hdl.compile._plan import NOTHING, Planner
-from zhufeng.hdl.compile._split import split
+from zhufeng.hdl.compile._nest import Nest, nest
+from zhufeng.hdl.compile._plan import NOTHING, Planner, is_view
+from zhufeng.hdl.compile._split import Parts, split
 from zhufeng.hdl.compile._whole import Whole
 from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Module, print_ir
 
 WIDTHS = (8, 16, 32, 64)
 """How many lanes there may be, beside 1."""
+_MOST: Final = WIDTHS[1:]
+"""Of which one is best, of lanes for their number's sake."""
+_VECTOR: Final = 512
+"""Bits of the widest register of the machine."""
 _WRITTEN_OUT: Final = 1 << 16
 """Elements of all values of a module whose arrays are vectors."""
 
@@ -34,12 +39,42 @@ class Kernel:
     code: Code
 
 
+def worth_trying(module: Module) -> tuple[int, ...]:
+    """Numbers of lanes of which one is likely to be best.
+
+    Most of what is computed should fill a vector, or two; the widest register of a tile, one.
+    """
+    if tiled := _tiled(module):
+        widest = max(container(one.form.width) for one in tiled[1].module.registers.values())
+        return (_nearest(widest),)
+    sizes = [
+        (let.form.size, container(let.form.width))
+        for name, let in module.lets.items()
+        if let.args and not is_view(module, name) and let.form.width > 1
+    ]
+    count = sum(size for size, _ in sizes)
+    first = _nearest(sum(size * width for size, width in sizes) / max(1, count))
+    return tuple(dict.fromkeys((first, min(2 * first, _MOST[-1]))))
+
+
+def _nearest(bits: float) -> int:
+    """How many lanes of so many bits about fill a vector."""
+    return min(_MOST, key=lambda lanes: abs(math.log2(lanes * max(1, bits) / _VECTOR)))
+
+
+def _tiled(module: Module) -> tuple[Parts, Nest] | None:
+    """Its parts around an array that can be computed tile by tile, if there is one."""
+    parts = split(module)
+    array = nest(parts.array) if parts else None
+    return (parts, array) if parts and array else None
+
+
 def build(module: Module, lanes: int) -> Kernel:
     """Make code for so many lanes, of a module without instances and folds."""
     if lanes == 1 and sum(let.form.size for let in module.lets.values()) <= _WRITTEN_OUT:
         found: Entry = Whole(module, layout(module, NOTHING, Lanes(1)))
-    elif lanes > 1 and (parts := split(module)) and (array := nest(parts.array)):
-        found = Blocks(module, parts, array, Lanes(lanes))
+    elif lanes > 1 and (tiled := _tiled(module)):
+        found = Blocks(module, *tiled, Lanes(lanes))
     else:
         wide = products_as_wide_as_sums(module)
         plan = Planner(wide).plan

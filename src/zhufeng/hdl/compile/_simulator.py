@@ -11,7 +11,7 @@ import numpy as np
 
 from zhufeng.hdl import interpret
 from zhufeng.hdl.compile._batch import Batch, covered_by, failures_of
-from zhufeng.hdl.compile._build import WIDTHS, Kernel, build
+from zhufeng.hdl.compile._build import WIDTHS, Kernel, build, worth_trying
 from zhufeng.hdl.compile._data import Bytes, aligned, packed
 from zhufeng.hdl.compile._expose import exposed
 from zhufeng.hdl.compile._given import checked_inputs, checked_lanes, checked_outputs, checked_size
@@ -23,7 +23,6 @@ from zhufeng.hdl.ir import Module, need_module
 
 _BLOCK: Final = 1 << 22
 """Bytes of inputs and outputs that are converted at once."""
-_TRIED: Final = (16, 32, 64)
 _TRIAL_S: Final = 0.002
 
 
@@ -76,7 +75,9 @@ class Simulator:
 
     def _tried(self) -> Kernel:
         """The fastest of a few."""
-        return min((build(self._low.module, lanes) for lanes in _TRIED), key=self._cost)
+        module = self._low.module
+        made = [build(module, lanes) for lanes in worth_trying(module)]
+        return made[0] if len(made) == 1 else min(made, key=self._cost)
 
     def _cost(self, kernel: Kernel) -> float:
         """CPU seconds of a cycle of a lane."""

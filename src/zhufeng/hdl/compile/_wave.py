@@ -26,6 +26,8 @@ from zhufeng.hdl.ir import Form
 
 CYCLES: Final = 8
 """Of a block: an even number, so that registers that stand in memory twice are where they were."""
+_WRITTEN_OUT: Final = 4
+"""Cycles of them."""
 _HELD: Final = 24
 """Registers of the machine for those of a tile."""
 _VECTOR: Final = 512
@@ -104,9 +106,23 @@ class Wave(Elements):
         """A tile."""
         row, column = place
         self._origin = (self._times(row, self._tile[0]), self._times(column, self._tile[1]))
-        self._cells = self._loaded()
-        for time in range(CYCLES):
-            self._cells = self._cycle(INDEX(time))
+        builder, start = self.builder, self._loaded()
+        before, head = builder.block, builder.append_basic_block("cycles")
+        onward = builder.append_basic_block("onward")
+        builder.branch(head)
+        builder.position_at_end(head)
+        time = builder.phi(INDEX, "t")
+        held = {cell: builder.phi(value.type) for cell, value in start.items()}
+        self._cells = dict(held)
+        for number in range(_WRITTEN_OUT):
+            self._cells = self._cycle(builder.add(time, INDEX(number)))
+        after = builder.add(time, INDEX(_WRITTEN_OUT))
+        values = ((phi, start[cell], self._cells[cell]) for cell, phi in held.items())
+        for phi, first, then in ((time, INDEX(0), after), *values):
+            phi.add_incoming(first, before)
+            phi.add_incoming(then, head)
+        builder.cbranch(builder.icmp_unsigned("<", after, INDEX(CYCLES)), head, onward)
+        builder.position_at_end(onward)
         for cell, value in self._cells.items():
             self._keep(value, cell[0], *self._state_address(*cell))
 
