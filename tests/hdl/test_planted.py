@@ -82,6 +82,7 @@ PLANTS = (
 )
 
 LANES, TILES = "test_compile.py", "test_compile_arrays.py"
+ON_FORMS = "test_compile_operations.py"
 COMPILER_PLANTS = (
     Plant("compile/_lower.py", "(on, new, old)", "(on, old, new)", LANES),
     Plant("compile/_lower.py", "(port.enable, found, held)", "(port.enable, held, found)", LANES),
@@ -90,18 +91,18 @@ COMPILER_PLANTS = (
         "compile/_operations.py",
         "self.builder.ashr(self.builder.shl(value",
         "self.builder.lshr(self.builder.shl(value",
-        LANES,
+        ON_FORMS,
     ),
-    Plant("compile/_operations.py", "or (fits and clean))", "or clean)", LANES),
-    Plant("compile/_operations.py", "form.width < to.width or arg.clean", "True", LANES),
-    Plant("compile/_operations.py", "signed = any(form.signed", "signed = all(form.signed", LANES),
+    Plant("compile/_operations.py", "or (fits and clean))", "or clean)", ON_FORMS),
+    Plant("compile/_operations.py", "form.width < to.width or arg.clean", "True", ON_FORMS),
+    Plant("compile/_operations.py", "signed = any(form.signed", "signed = all(form.signed", ON_FORMS),
     Plant(
         "compile/_operations.py",
         '(">", to.high, to.high < form.high)',
         '(">", to.high, False)',
-        LANES,
+        ON_FORMS,
     ),
-    Plant("compile/_operations.py", "if needed <= form.width else", "if True else", LANES),
+    Plant("compile/_operations.py", "if needed <= form.width else", "if True else", ON_FORMS),
     Plant("compile/_plan.py", 'found.add("down")', 'found.add("up")', LANES),
     Plant("compile/_plan.py", "here |= {int(place) + 1 for", "here |= {int(place) for", LANES),
     Plant(

@@ -1,4 +1,4 @@
-"""Places that are evenly apart, as the elements of an array that is looked at in another way."""
+"""Places that are evenly apart, as elements of an array that is looked at in another way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zhufeng.hdl.ir import Form
 
 Ints = NDArray[np.int64]
 
@@ -21,64 +23,66 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Steps through a row, or through rows of which each is `length` long."""
+class Look:
+    """Bits of a value that are evenly apart.
 
+    From the bit `before` on it is taken as units of `unit` bits; of each, those from `place` on
+    are meant. `steps` go through the units, of which there are `row` in a row if both axes move.
+    """
+
+    before: int
+    unit: int
+    place: int
     steps: Steps
-    length: int | None = None
-    """None of a single row."""
+    row: int | None
 
     @property
     def is_turned(self) -> bool:
         """Whether the first axis is the one along a row."""
-        return self.length is not None and abs(self.steps.by[0]) < abs(self.steps.by[1])
+        return self.row is not None and abs(self.steps.by[0]) < abs(self.steps.by[1])
 
 
 def steps_of(places: Ints) -> Steps | None:
     """What the steps are, if they are even."""
-    by = []
-    for axis, count in enumerate(places.shape):
-        first, second = (places.take(min(n, count - 1), axis).flat[0] for n in (0, 1))
-        by.append(int(second - first))
-    first = int(places.flat[0])
+    first, by = int(places.flat[0]), []
     even = np.full(places.shape, first)
-    for axis, step in enumerate(by):
-        shape = [1] * places.ndim
-        shape[axis] = -1
-        even += (np.arange(places.shape[axis]) * step).reshape(shape)
+    for axis, count in enumerate(places.shape):
+        by.append(int(places.take(min(1, count - 1), axis).flat[0]) - first)
+        even += np.expand_dims(np.arange(count) * by[-1], [n for n in range(places.ndim) if n != axis])
     return Steps(first, tuple(by), places.shape) if (even == places).all() else None
 
 
-def unit_of(steps: Steps, width: int, whole: int | None) -> tuple[int, int] | None:
-    """How many bits there are in an element, and the place of `width` bits in one.
+def look(steps: Steps, width: int, form: Form) -> Look | None:
+    """How to take so many bits at each step, if it takes but one look.
 
     Args:
-        steps: in bits.
-        width: of what is taken of an element.
-        whole: the width of what is in elements of one width; None of a single number, which may
-            be taken apart from any bit on.
+        steps: in bits, some of them other than 0; of an array, through its elements in order.
+        width: how many are taken at each.
+        form: of the value: a number, or an array.
     """
-    apart = math.gcd(*steps.by)
-    if whole is not None:
-        unit = whole if apart % whole == 0 else math.gcd(apart, whole)
-        place = steps.first % unit
-        return (unit, place) if place + width <= unit else None
-    if width > apart:
-        return None
-    place = steps.first % apart
-    return apart, place if place + width <= apart else 0
+    apart, before = math.gcd(*steps.by), 0
+    unit = apart if not form.shape else math.gcd(apart, form.width)
+    place = steps.first % unit
+    if place + width > unit:
+        if form.shape or width > unit:
+            return None
+        before, place = place, 0
+    units = -(-(form.width * form.size - before) // unit)
+    moved = Steps((steps.first - before) // unit, tuple(by // unit for by in steps.by), steps.counts)
+    row = None
+    if all(moved.by) and len(moved.by) > 1:
+        row = _row(moved, units)
+        if row is None:
+            return None
+    return Look(before, unit, place, moved, row)
 
 
-def window(steps: Steps, total: int) -> Window | None:
-    """How to take elements of `total` in a row: None where it takes more than one look."""
-    if sum(by != 0 for by in steps.by) < 2:  # noqa: PLR2004 (both axes)
-        return Window(steps)
-    few, many = sorted(range(2), key=lambda axis: abs(steps.by[axis]))
+def _row(steps: Steps, units: int) -> int | None:
+    """How long rows are of which one axis goes along, the other across."""
+    few, many = sorted(range(len(steps.by)), key=lambda axis: abs(steps.by[axis]))
     length = abs(steps.by[many])
-    if length == abs(steps.by[few]):
-        return None
-    row, column = divmod(steps.first, length)
-    last = column + steps.by[few] * (steps.counts[few] - 1)
-    bottom = row + steps.by[many] // length * (steps.counts[many] - 1)
-    inside = 0 <= last < length and 0 <= bottom < total // length
-    return Window(steps, length) if inside else None
+    first, column = divmod(steps.first, length)
+    end = column + steps.by[few] * (steps.counts[few] - 1)
+    last = first + steps.by[many] // length * (steps.counts[many] - 1)
+    inside = 0 <= end < length and 0 <= last < units // length
+    return length if inside else None
