@@ -134,7 +134,7 @@ def test_the_modules_around_a_design_are_the_same_in_numpy(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("sa8", "hand-written"),
+        pytest.param("sa8", "hand-written", marks=pytest.mark.soak),
         ("dot16", "hand-written"),
         pytest.param("sa8", "printed", marks=pytest.mark.soak),
         pytest.param("dot16", "printed", marks=pytest.mark.soak),

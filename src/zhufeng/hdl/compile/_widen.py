@@ -123,7 +123,11 @@ class _Widening:
     def _products(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """Products of which a factor is a register: that factor last."""
         for name, let in self._before.lets.items():
-            if let.op != "mul" or let.form.width != _WIDE:
+            if (
+                let.op != "mul"
+                or container(let.form.width) != _WIDE
+                or not _exact(let, self._before)
+            ):
                 continue
             first, second = let.args
             forms = map(self._before.form, let.args)

@@ -64,7 +64,8 @@ class Operations:
     def spread(self, value: str, axis: int, length: int) -> str:
         """Repeated along a new axis."""
         form = self.form(value)
-        shape, axes = (*form.shape[:axis], length, *form.shape[axis:]), (axis,)
+        shape = (*form.shape[:axis], length, *form.shape[axis:])
+        axes: tuple[int, ...] = (axis,)
         if length == 1:
             return self.reshaped(value, shape)
         inner = self.let(value)
@@ -101,7 +102,7 @@ class Arrays(Operations):
         super().__init__(before)
         self.blocks = 0
         """How many pieces that are no regular sequence have been joined."""
-        self._elements = elements
+        self.elements = elements
         self._origins = Origins(before)
         self._known: dict[tuple[object, ...], str] = {}
 
@@ -117,8 +118,9 @@ class Arrays(Operations):
             self.blocks += 1
             return str(values.item())
         for axis, length in enumerate(values.shape):
-            if (values == values.take([0], axis)).all():
-                return self.spread(self.array(values.take(0, axis), depth), axis, length)
+            first = values.take([0], axis)
+            if (values == first).all():
+                return self.spread(self.array(first.squeeze(axis), depth), axis, length)
         form = replace(self.before[values.flat[0]].form, shape=values.shape)
         parts = [
             self._joined(shaped(pieces, values.shape), depth)
@@ -138,7 +140,7 @@ class Arrays(Operations):
         return self.join(rows, cuts.axis)
 
     def _grid(self, pieces: Many, depth: int) -> Grid:
-        return Grid(pieces, self.before, self._elements, self.form, depth)
+        return Grid(pieces, self.before, self.elements, self.form, depth)
 
     def _block(self, grid: Grid, inside: Inside) -> str:
         pieces, keys = grid.pieces[inside], grid.keys[inside]
@@ -210,7 +212,7 @@ class Arrays(Operations):
     def packed(self, value: str) -> Let | None:
         """A number that is put together of elements of arrays, if that takes fewer parts so."""
         pieces = self._origins.of(value)
-        if sum(piece.value in self._elements for piece in pieces) < 2:  # noqa: PLR2004 (many)
+        if not any(piece.value in self.elements for piece in pieces):
             return None
         self.where, parts, place = self.before[value].where, [], 0
         while place < len(pieces):

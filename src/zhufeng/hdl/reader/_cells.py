@@ -49,6 +49,13 @@ def _arithmetic(op: str) -> Made:
     return made
 
 
+def _product(cell: Cell, words: Words) -> Let:
+    """Of numbers with signs it is one too: then it is exact, however it is added to others."""
+    form = Form(len(cell.pins["Y"]), signed=_both_signed(cell))
+    found = words.let("mul", form, *_operands(cell, words))
+    return words.let("wrap", _y(cell), words.add(found)) if form.signed else found
+
+
 def _bitwise(op: str, *, inverted: bool = False) -> Made:
     def made(cell: Cell, words: Words) -> Let:
         form, signed = _y(cell), _both_signed(cell)
@@ -225,7 +232,7 @@ def _selected(cell: Cell, words: Words) -> Let:
 OPERATIONS: Final[dict[str, Made]] = {
     "$add": _arithmetic("add"),
     "$sub": _arithmetic("sub"),
-    "$mul": _arithmetic("mul"),
+    "$mul": _product,
     "$neg": _negative,
     "$pos": _same,
     "$buf": _same,

@@ -14,7 +14,7 @@ from zhufeng.hdl.ir import OPS, Form, Let
 from zhufeng.hdl.reader._origins import Piece
 from zhufeng.hdl.reader._steps import Ints, Look, Steps, look, steps_of
 
-Many = NDArray[np.object_]
+Many = NDArray[Any]
 """Names of values, or pieces of them."""
 Inside = tuple[slice, ...]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from zhufeng.hdl.ir import Let
 
@@ -96,7 +97,7 @@ def alike(values: Sequence[Pieces]) -> Iterator[list[Piece]]:
 def _parts(pieces: Pieces, ends: Sequence[int]) -> Iterator[Piece]:
     waiting, place, begin = iter(pieces), 0, 0
     piece = Piece("", 0, 0)
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(ends):
         if low == place:
             piece = next(waiting)
             begin, place = place, place + piece.width

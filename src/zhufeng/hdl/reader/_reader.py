@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zhufeng.base import InputError
@@ -11,6 +11,8 @@ from zhufeng.hdl import ir
 from zhufeng.hdl.reader._builder import Names
 from zhufeng.hdl.reader._cells import pieces, splits
 from zhufeng.hdl.reader._clocks import Clocks, clocks
+from zhufeng.hdl.reader._cycles import in_cycles
+from zhufeng.hdl.reader._groups import grouped
 from zhufeng.hdl.reader._module import Inside, Made, translated
 from zhufeng.hdl.reader._netlist import Design, Netlist
 from zhufeng.hdl.reader._refusals import refuse
@@ -137,34 +139,15 @@ class _Reader:
                     for one in (pieces(cell) if cell.name in in_the_way else (cell,))
                 ]
             else:
-                self.library[netlist.name] = made.inside
+                module = grouped(made.inside.module)
+                self.library[netlist.name] = replace(made.inside, module=module)
                 return
 
 
 def _wide(made: Made) -> set[str]:
     """The operations on words in cycles, whose bits may each be in none."""
-    looped = _in_cycles(made.inside.module)
+    looped = in_cycles(made.inside.module)
     return {cell.name for value, cell in made.cells.items() if value in looped and splits(cell)}
-
-
-def _in_cycles(module: ir.Module) -> set[str]:
-    """The values that follow from themselves: those left when the others are taken out."""
-    after = {name: set(ir.operands(module, name)) for name in module.lets}
-    before: dict[str, set[str]] = {name: set() for name in module.lets}
-    for name, needed in after.items():
-        for one in needed:
-            before[one].add(name)
-    left = set(module.lets)
-    for ends, others in ((after, before), (before, after)):
-        count = {name: len(ends[name] & left) for name in left}
-        waiting = [name for name in left if not count[name]]
-        while waiting:
-            gone = waiting.pop()
-            left.discard(gone)
-            for one in others[gone] & left:
-                count[one] -= 1
-                waiting += [] if count[one] else [one]
-    return left
 
 
 def _loop(error: ir.CycleError) -> InputError:

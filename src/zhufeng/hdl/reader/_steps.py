@@ -48,7 +48,9 @@ def steps_of(places: Ints) -> Steps | None:
     even = np.full(places.shape, first)
     for axis, count in enumerate(places.shape):
         by.append(int(places.take(min(1, count - 1), axis).flat[0]) - first)
-        even += np.expand_dims(np.arange(count) * by[-1], [n for n in range(places.ndim) if n != axis])
+        even += np.expand_dims(
+            np.arange(count) * by[-1], [n for n in range(places.ndim) if n != axis]
+        )
     return Steps(first, tuple(by), places.shape) if (even == places).all() else None
 
 
@@ -68,7 +70,9 @@ def look(steps: Steps, width: int, form: Form) -> Look | None:
             return None
         before, place = place, 0
     units = -(-(form.width * form.size - before) // unit)
-    moved = Steps((steps.first - before) // unit, tuple(by // unit for by in steps.by), steps.counts)
+    moved = Steps(
+        (steps.first - before) // unit, tuple(by // unit for by in steps.by), steps.counts
+    )
     row = None
     if all(moved.by) and len(moved.by) > 1:
         row = _row(moved, units)

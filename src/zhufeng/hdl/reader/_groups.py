@@ -1,0 +1,215 @@
+"""Instances of one module as one array of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from zhufeng.hdl.ir import (
+    CycleError,
+    Form,
+    Instance,
+    Let,
+    Module,
+    port_graph,
+    references,
+)
+from zhufeng.hdl.reader._alike import Row, levels_of, parts_of, rows_of
+from zhufeng.hdl.reader._arrays import Arrays
+from zhufeng.hdl.reader._builder import Names
+from zhufeng.hdl.reader._cycles import in_cycles
+from zhufeng.hdl.reader._grid import Element, Many, shaped
+from zhufeng.hdl.reader._origins import Origins
+
+Shape = tuple[int, ...]
+
+_AXES: Final = 2
+_FEW: Final = 3
+"""Pieces of which what goes to an input may be put together."""
+_MANY: Final = 8
+"""Elements for each piece more."""
+
+
+def grouped(module: Module) -> Module:
+    """A module whose instances are arrays, where few operations make what goes to their inputs.
+
+    An array has the name that its elements have in common, without the numbers that tell them
+    apart: ``row[2].col[5].u``, which is ``row_2_col_5_u`` by itself, is element [2, 5] of
+    ``row_col_u``. Numbers count in their order, from the least one on; where they fill no grid,
+    and where names differ otherwise, the elements are those of one axis, sorted by name. Of a
+    single axis the wiring may make two: element n is then [n // columns, n % columns].
+
+    Instances stay apart where what goes to them has nothing regular, and where values would
+    follow from themselves if whole arrays were one value.
+    """
+    rows = [row for row in rows_of(module) if len(row.members) > 1]
+    while rows:
+        made = _Grouping(module, rows)
+        after = list(_after(module, made))
+        if after == rows:
+            return made.module
+        rows = after
+    return module
+
+
+def _after(module: Module, made: _Grouping) -> Iterator[Row]:
+    """The rows that are left to try; those that there are if all is well."""
+    rows = made.rows
+    if made.irregular:
+        for number, row in enumerate(rows):
+            yield from parts_of(row) if number in made.irregular else (row,)
+        return
+    looped = _looped(module, made)
+    for number, row in enumerate(rows):
+        yield from levels_of(module, row) if number == looped else (row,)
+
+
+def _looped(module: Module, made: _Grouping) -> int | None:
+    """The row, by number, that is to be taken apart, for values must not follow from themselves."""
+    try:
+        if port_graph(made.module) == port_graph(module):
+            return None
+        suspects = {one for one in made.names if any(port_graph(made.inner(one)).values())}
+    except CycleError:
+        values = in_cycles(made.module)
+        lets = (made.module.lets[value] for value in values)
+        suspects = {str(let.data[0]) for let in lets if let.op == "port"} & {*made.names}
+    return max(
+        (number for number, name in enumerate(made.names) if name in suspects),
+        key=lambda number: len(made.rows[number].members),
+    )
+
+
+class _Grouping:
+    """A module in which rows of instances have become arrays."""
+
+    def __init__(self, module: Module, rows: Sequence[Row]) -> None:
+        self.rows, self._before = rows, module
+        self._origins = Origins(module.lets)
+        self._at = {
+            member: (number, place)
+            for number, row in enumerate(rows)
+            for place, member in enumerate(row.members)
+        }
+        self.names = list(self._named())
+        shapes = [self._shape(number) for number in range(len(rows))]
+        self.irregular = {number for number, one in enumerate(shapes) if one is None}
+        """The rows of which arrays do not make less."""
+        if not self.irregular:
+            self.module = self._made([one for one in shapes if one is not None])
+
+    def inner(self, name: str) -> Module:
+        """What an array is of."""
+        return self._instance(self.names.index(name)).module
+
+    def _instance(self, number: int) -> Instance:
+        return self._before.instances[self.rows[number].members[0]]
+
+    def _named(self) -> Iterator[str]:
+        before, names = self._before, Names()
+        for name in (*before.registers, *before.memories, *before.folds, *before.instances):
+            if name not in self._at:
+                names.new(name)
+        for number, row in enumerate(self.rows):
+            yield names.new(row.name or self._instance(number).module.name)
+
+    # Shapes.
+
+    def _shape(self, number: int) -> Shape | None:
+        """The axes of a row with which its inputs take the least; None where that is too much."""
+        row = self.rows[number]
+        count = len(row.members)
+        most = min(count // 2, _FEW + count // _MANY)
+        costs: dict[Shape, int] = {}
+        for shape in self._shapes(number):
+            each = [*self._costs(number, shape)]
+            if max(each, default=0) <= most:
+                costs[shape] = sum(each)
+        return min(costs, key=lambda shape: costs[shape], default=None)
+
+    def _shapes(self, number: int) -> Iterator[Shape]:
+        row = self.rows[number]
+        count = len(row.members)
+        if len(row.sizes) >= _AXES:
+            yield row.sizes[0], count // row.sizes[0]
+        yield (count,)
+        for apart, _ in self._apart(number).most_common(_AXES):
+            if apart > 1 and count % apart == 0:
+                yield count // apart, apart
+
+    def _apart(self, number: int) -> Counter[int]:
+        """How far away in a row the elements are whose outputs an element takes."""
+        found: Counter[int] = Counter()
+        for place, member in enumerate(self.rows[number].members):
+            for value in self._before.instances[member].inputs.values():
+                for piece in self._origins.of(value):
+                    from_row, there = self._source(piece.value)
+                    if from_row == number:
+                        found[abs(place - there)] += 1
+        return found
+
+    def _source(self, value: str) -> tuple[int, int]:
+        let = self._before.lets.get(value)
+        return self._at.get(str(let.data[0]), (-1, 0)) if let and let.op == "port" else (-1, 0)
+
+    def _costs(self, number: int, shape: Shape) -> Iterator[int]:
+        arrays = self._arrays([(len(row.members),) for row in self.rows])
+        for port in self._instance(number).module.inputs:
+            blocks = arrays.blocks
+            arrays.array(self._given(number, port, shape))
+            yield arrays.blocks - blocks
+
+    def _given(self, number: int, port: str, shape: Shape) -> Many:
+        members = self.rows[number].members
+        return shaped([self._before.instances[one].inputs[port] for one in members], shape)
+
+    # The module.
+
+    def _arrays(self, shapes: Sequence[Shape]) -> Arrays:
+        """What makes arrays of values, the outputs of instances as elements of arrays."""
+        elements: dict[str, Element] = {}
+        arrays = Arrays(self._before.lets, elements)
+        for value, let in self._before.lets.items():
+            number, place = self._source(value)
+            if number >= 0:
+                form, data = Form(let.form.width, shape=shapes[number]), let.data[1]
+                arrays.where = self._instance(number).where
+                array = arrays.make("port", form, data=(self.names[number], data))
+                elements[value] = Element(array, place)
+        return arrays
+
+    def _made(self, shapes: Sequence[Shape]) -> Module:
+        arrays, before = self._arrays(shapes), self._before
+        kept = {name: one for name, one in before.instances.items() if name not in self._at}
+        made = {name: self._array(n, shapes[n], arrays) for n, name in enumerate(self.names)}
+        lets = {value: self._let(value, arrays) for value in before.lets}
+        whole = replace(before, lets=lets | arrays.lets, instances=kept | made)
+        return replace(whole, lets=_needed(whole))
+
+    def _array(self, number: int, shape: Shape, arrays: Arrays) -> Instance:
+        one = self._instance(number)
+        arrays.where = one.where
+        inputs = {port: arrays.array(self._given(number, port, shape)) for port in one.inputs}
+        return replace(one, inputs=inputs, shape=shape)
+
+    def _let(self, value: str, arrays: Arrays) -> Let:
+        let = self._before.lets[value]
+        if value in arrays.elements:
+            one = arrays.elements[value]
+            arrays.where = let.where
+            return replace(arrays.let(arrays.element(one.array, one.place)), where=let.where)
+        return (arrays.packed(value) if let.op == "cat" else None) or let
+
+
+def _needed(module: Module) -> dict[str, Let]:
+    """The values with a name, and those from which anything follows."""
+    named = {value for value in module.lets if not value.isdigit()}
+    needed, waiting = set[str](), [*named, *references(module)]
+    while waiting:
+        value = waiting.pop()
+        if value not in needed:
+            needed.add(value)
+            waiting += module.lets[value].args
+    return {value: let for value, let in module.lets.items() if value in needed}
