@@ -137,8 +137,8 @@ COMPILER_PLANTS = (
     ),
     Plant(
         "compile/_widen.py",
-        "half = replace(form, width=_FACTOR)",
-        "half = replace(form, width=8)",
+        "half = replace(form, width=_FACTOR,",
+        "half = replace(form, width=8,",
         TILES,
     ),
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),

@@ -127,8 +127,8 @@ class _Loop:
                 "j == 0": (f"j == {self._columns - 1}", "n + 1"),
                 "i == 0": (f"i == {self._rows - 1}", f"n + {self._columns}"),
             }[first]
-        edges = ("0", "c", str(draw.randrange(1 << self._width)), self._bits("a", "i"))
-        edges += (self._bits("a", "j"), "~c")
+        edges = ["0", "c", str(draw.randrange(1 << self._width)), "~c"]
+        edges += [self._bits("a", "i"), self._bits("a", "j")]
         return [
             f"if ({first}) assign d = {draw.choice(edges)};",
             f"else assign d = {self._bits(own, back)};",

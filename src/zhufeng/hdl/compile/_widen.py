@@ -163,9 +163,11 @@ class _Widening:
         return self._known[name, kind]
 
     def _widened(self, name: str, kind: Kind) -> str:
-        let = self._before.lets[name]
+        let, own = self._before.lets[name], self._kind(name)
         form = self._form(let.form, kind)
-        if let.op == "register" and self._kinds.get(str(let.data[0])) == kind:
+        if own is not None and own != kind:
+            return self._halved(self._wide(name, own), form, signed=kind == "number")
+        if let.op == "register" and own is not None:
             return self._add(replace(let, form=form))
         if is_view(self._before, name):
             return self._add(replace(let, form=form, args=self._both(let.args, kind)))
@@ -173,9 +175,13 @@ class _Widening:
             args = (let.args[0], *self._both(let.args[1:], kind))
             return self._add(replace(let, form=form, args=args))
         if kind == "bits":
-            half = replace(form, width=_FACTOR)
-            name = self._add(Let("wrap", half, (name,)))
+            return self._halved(name, form, signed=False)
         return self._add(Let("wrap", form, (name,)))
+
+    def _halved(self, name: str, form: Form, *, signed: bool) -> str:
+        """The lower half of a value, as bits or with its sign, in a form."""
+        half = replace(form, width=_FACTOR, signed=signed and form.signed)
+        return self._add(Let("wrap", form, (self._add(Let("wrap", half, (name,))),)))
 
     def _both(self, names: Iterable[str], kind: Kind) -> tuple[str, ...]:
         return tuple(self._wide(name, kind) for name in names)

@@ -100,8 +100,8 @@ class Arrays(Operations):
 
     def __init__(self, before: Mapping[str, Let], elements: Mapping[str, Element]) -> None:
         super().__init__(before)
-        self.blocks = 0
-        """How many pieces that are no regular sequence have been joined."""
+        self.joints = 0
+        """Where what follows does not come as regularly as what is before it."""
         self.elements = elements
         self._origins = Origins(before)
         self._known: dict[tuple[object, ...], str] = {}
@@ -115,7 +115,6 @@ class Arrays(Operations):
 
     def _found(self, values: Many, depth: int) -> str:
         if not values.ndim:
-            self.blocks += 1
             return str(values.item())
         for axis, length in enumerate(values.shape):
             first = values.take([0], axis)
@@ -133,7 +132,7 @@ class Arrays(Operations):
     def _joined(self, pieces: Many, depth: int) -> str:
         grid = self._grid(pieces, depth)
         cuts = grid.cuts()
-        self.blocks += cuts.blocks
+        self.joints += cuts.blocks - 1
         rows = [
             self.join([self._block(grid, block) for block in row], cuts.within) for row in cuts.rows
         ]
@@ -183,9 +182,10 @@ class Arrays(Operations):
             for other, length in enumerate(steps.counts):
                 found = found if other == axis else self.spread(found, other, length)
             return found
-        rows, along = size // seen.row, 0 if seen.is_turned else 1
+        rows, along = (size - seen.skipped) // seen.row, 0 if seen.is_turned else 1
         if rows * seen.row < size:
-            flat = self.slice(self.reshaped(flat, (size,)), 0, 0, 1, rows * seen.row)
+            flat = self.reshaped(flat, (size,))
+            flat = self.slice(flat, 0, seen.skipped, 1, rows * seen.row)
         found, across = self.reshaped(flat, (rows, seen.row)), 1 - along
         row, column = divmod(steps.first, seen.row)
         found = self.slice(found, 0, row, steps.by[across] // seen.row, steps.counts[across])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,15 +21,13 @@ from zhufeng.hdl.reader._arrays import Arrays
 from zhufeng.hdl.reader._builder import Names
 from zhufeng.hdl.reader._cycles import in_cycles
 from zhufeng.hdl.reader._grid import Element, Many, shaped
-from zhufeng.hdl.reader._origins import Origins
 
 Shape = tuple[int, ...]
 
-_AXES: Final = 2
-_FEW: Final = 3
-"""Pieces of which what goes to an input may be put together."""
+_FEW: Final = 2
+"""Joints that what goes to an input may have."""
 _MANY: Final = 8
-"""Elements for each piece more."""
+"""Elements for each joint more."""
 
 
 def grouped(module: Module) -> Module:
@@ -87,14 +85,13 @@ class _Grouping:
 
     def __init__(self, module: Module, rows: Sequence[Row]) -> None:
         self.rows, self._before = rows, module
-        self._origins = Origins(module.lets)
         self._at = {
             member: (number, place)
             for number, row in enumerate(rows)
             for place, member in enumerate(row.members)
         }
         self.names = list(self._named())
-        shapes = [self._shape(number) for number in range(len(rows))]
+        shapes = self._shapes()
         self.irregular = {number for number, one in enumerate(shapes) if one is None}
         """The rows of which arrays do not make less."""
         if not self.irregular:
@@ -117,49 +114,58 @@ class _Grouping:
 
     # Shapes.
 
-    def _shape(self, number: int) -> Shape | None:
-        """The axes of a row with which its inputs take the least; None where that is too much."""
-        row = self.rows[number]
-        count = len(row.members)
-        most = min(count // 2, _FEW + count // _MANY)
+    def _shapes(self) -> list[Shape | None]:
+        """The axes of each row with which its inputs have least joints; None: too many of them.
+
+        Where it makes no difference, those that suit the others of its length best.
+        """
+        costs = [self._costs(number) for number in range(len(self.rows))]
+        alike: defaultdict[Shape, int] = defaultdict(int)
+        for number, row in enumerate(self.rows):
+            most = max(costs[number].values(), default=0)
+            for shape in self._axes(row):
+                alike[shape] += costs[number].get(shape, most)
+        return [
+            min(one, key=lambda shape: (one[shape], alike[shape]), default=None)  # noqa: B023 (called at once)
+            for one in costs
+        ]
+
+    def _costs(self, number: int) -> Mapping[Shape, int]:
+        """The joints that there are, by the axes; without those that are too many."""
+        count = len(self.rows[number].members)
+        most, hopeless = min((count - 1) // 2, _FEW + count // _MANY), count * 3 // 4
         costs: dict[Shape, int] = {}
-        for shape in self._shapes(number):
-            each = [*self._costs(number, shape)]
+        for shape in self._axes(self.rows[number]):
+            each = list(self._joints(number, shape))
             if max(each, default=0) <= most:
                 costs[shape] = sum(each)
-        return min(costs, key=lambda shape: costs[shape], default=None)
+            elif len(shape) == 1 and max(each) > hopeless:
+                break
+        return costs
 
-    def _shapes(self, number: int) -> Iterator[Shape]:
-        row = self.rows[number]
+    def _axes(self, row: Row) -> Iterator[Shape]:
+        """Those of the names, one, and any two."""
         count = len(row.members)
-        if len(row.sizes) >= _AXES:
-            yield row.sizes[0], count // row.sizes[0]
-        yield (count,)
-        for apart, _ in self._apart(number).most_common(_AXES):
-            if apart > 1 and count % apart == 0:
-                yield count // apart, apart
+        named = (row.sizes[0], count // row.sizes[0]) if len(row.sizes) > 1 else (count,)
+        yield named
+        if named != (count,):
+            yield (count,)
+        for columns in range(2, count // 2 + 1):
+            shape = count // columns, columns
+            if count % columns == 0 and shape != named:
+                yield shape
 
-    def _apart(self, number: int) -> Counter[int]:
-        """How far away in a row the elements are whose outputs an element takes."""
-        found: Counter[int] = Counter()
-        for place, member in enumerate(self.rows[number].members):
-            for value in self._before.instances[member].inputs.values():
-                for piece in self._origins.of(value):
-                    from_row, there = self._source(piece.value)
-                    if from_row == number:
-                        found[abs(place - there)] += 1
-        return found
+    def _joints(self, number: int, shape: Shape) -> Iterator[int]:
+        """Of each input."""
+        arrays = self._arrays([(len(row.members),) for row in self.rows])
+        for port in self._instance(number).module.inputs:
+            before = arrays.joints
+            arrays.array(self._given(number, port, shape))
+            yield arrays.joints - before
 
     def _source(self, value: str) -> tuple[int, int]:
         let = self._before.lets.get(value)
         return self._at.get(str(let.data[0]), (-1, 0)) if let and let.op == "port" else (-1, 0)
-
-    def _costs(self, number: int, shape: Shape) -> Iterator[int]:
-        arrays = self._arrays([(len(row.members),) for row in self.rows])
-        for port in self._instance(number).module.inputs:
-            blocks = arrays.blocks
-            arrays.array(self._given(number, port, shape))
-            yield arrays.blocks - blocks
 
     def _given(self, number: int, port: str, shape: Shape) -> Many:
         members = self.rows[number].members

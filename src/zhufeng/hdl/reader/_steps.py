@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +21,28 @@ class Steps:
     by: tuple[int, ...]
     counts: tuple[int, ...]
 
+    @property
+    def least(self) -> int:
+        """The least place."""
+        ends = (by * (count - 1) for by, count in zip(self.by, self.counts, strict=True))
+        return self.first + sum(end for end in ends if end < 0)
+
 
 @dataclass(frozen=True)
 class Look:
     """Bits of a value that are evenly apart.
 
     From the bit `before` on it is taken as units of `unit` bits; of each, those from `place` on
-    are meant. `steps` go through the units, of which there are `row` in a row if both axes move.
+    are meant. `steps` go through the units, after those `skipped` where both axes move: then there
+    are `row` of them in a row.
     """
 
     before: int
     unit: int
     place: int
     steps: Steps
-    row: int | None
+    skipped: int = 0
+    row: int | None = None
 
     @property
     def is_turned(self) -> bool:
@@ -70,23 +78,22 @@ def look(steps: Steps, width: int, form: Form) -> Look | None:
             return None
         before, place = place, 0
     units = -(-(form.width * form.size - before) // unit)
-    moved = Steps(
-        (steps.first - before) // unit, tuple(by // unit for by in steps.by), steps.counts
-    )
-    row = None
-    if all(moved.by) and len(moved.by) > 1:
-        row = _row(moved, units)
-        if row is None:
-            return None
-    return Look(before, unit, place, moved, row)
+    by = tuple(one // unit for one in steps.by)
+    moved = Steps((steps.first - before) // unit, by, steps.counts)
+    if len(by) == 1 or not all(by):
+        return Look(before, unit, place, moved)
+    for skipped in (0, moved.least % max(map(abs, by))):
+        rows = replace(moved, first=moved.first - skipped)
+        if _are_rows(rows, units - skipped):
+            return Look(before, unit, place, rows, skipped, max(map(abs, by)))
+    return None
 
 
-def _row(steps: Steps, units: int) -> int | None:
-    """How long rows are of which one axis goes along, the other across."""
+def _are_rows(steps: Steps, units: int) -> bool:
+    """Whether one axis stays within rows as long as the other's steps, and all rows are there."""
     few, many = sorted(range(len(steps.by)), key=lambda axis: abs(steps.by[axis]))
     length = abs(steps.by[many])
-    first, column = divmod(steps.first, length)
+    row, column = divmod(steps.first, length)
     end = column + steps.by[few] * (steps.counts[few] - 1)
-    last = first + steps.by[many] // length * (steps.counts[many] - 1)
-    inside = 0 <= end < length and 0 <= last < units // length
-    return length if inside else None
+    last = row + steps.by[many] // length * (steps.counts[many] - 1)
+    return 0 <= end < length and 0 <= row < units // length and 0 <= last < units // length
