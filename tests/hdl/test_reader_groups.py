@@ -89,7 +89,7 @@ _SOURCES: Mapping[str, tuple[str, int]] = {
     "every third bit": ("assign d = {2'd2, a[3*i +: 2]};", 1),
     "parts of bundles": ("assign d = {b[9*i +: 4], b[9*i+5 +: 4]};", 1),
     "the last of bundles": ("assign d = b[9*i+1 +: 8];", 1),
-    "two in turn": ("assign d = a[8*(i / 2) +: 8];", 3),
+    "two in turn": ("assign d = i % 2 ? a[8*i +: 8] : c;", 3),
     "logic of its own": ("assign d = q[8*((i + 1) % 6) +: 8] ^ a[8*i +: 8];", 1),
     "a choice of its own": ("assign d = b[i] ? a[8*i +: 8] : c;", 1),
     "a number with a sign": ("wire signed [3:0] s; assign s = a[4*i +: 4]; assign d = s;", 1),

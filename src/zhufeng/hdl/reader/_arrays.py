@@ -95,6 +95,14 @@ class Operations:
         return self.reshaped(self.slice(self.reshaped(array, (size,)), 0, place, 1, 1), ())
 
 
+class IrregularError(Exception):
+    """An array has more joints than it may; `joints` are those known of."""
+
+    def __init__(self, joints: int) -> None:
+        super().__init__("an array of values that come from everywhere")
+        self.joints = joints
+
+
 class Arrays(Operations):
     """Makes arrays of the values of a module, some of which are elements of arrays already."""
 
@@ -102,6 +110,8 @@ class Arrays(Operations):
         super().__init__(before)
         self.joints = 0
         """Where what follows does not come as regularly as what is before it."""
+        self.most: int | None = None
+        """How many may be found."""
         self.elements = elements
         self._origins = Origins(before)
         self._known: dict[tuple[object, ...], str] = {}
@@ -133,6 +143,8 @@ class Arrays(Operations):
         grid = self._grid(pieces, depth)
         cuts = grid.cuts()
         self.joints += cuts.blocks - 1
+        if self.most is not None and self.joints > self.most:
+            raise IrregularError(self.joints)
         rows = [
             self.join([self._block(grid, block) for block in row], cuts.within) for row in cuts.rows
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from zhufeng.hdl.ir import (
     references,
 )
 from zhufeng.hdl.reader._alike import Row, levels_of, parts_of, rows_of
-from zhufeng.hdl.reader._arrays import Arrays
+from zhufeng.hdl.reader._arrays import Arrays, IrregularError
 from zhufeng.hdl.reader._builder import Names
 from zhufeng.hdl.reader._cycles import in_cycles
 from zhufeng.hdl.reader._grid import Element, Many, shaped
@@ -122,25 +123,23 @@ class _Grouping:
         costs = [self._costs(number) for number in range(len(self.rows))]
         alike: defaultdict[Shape, int] = defaultdict(int)
         for number, row in enumerate(self.rows):
-            most = max(costs[number].values(), default=0)
+            most = 1 + max(costs[number].values(), default=0)
             for shape in self._axes(row):
                 alike[shape] += costs[number].get(shape, most)
         return [
-            min(one, key=lambda shape: (one[shape], alike[shape]), default=None)  # noqa: B023 (called at once)
-            for one in costs
+            min(one, key=lambda shape: (one[shape], alike[shape]), default=None) for one in costs
         ]
 
     def _costs(self, number: int) -> Mapping[Shape, int]:
         """The joints that there are, by the axes; without those that are too many."""
         count = len(self.rows[number].members)
-        most, hopeless = min((count - 1) // 2, _FEW + count // _MANY), count * 3 // 4
         costs: dict[Shape, int] = {}
         for shape in self._axes(self.rows[number]):
-            each = list(self._joints(number, shape))
-            if max(each, default=0) <= most:
-                costs[shape] = sum(each)
-            elif len(shape) == 1 and max(each) > hopeless:
-                break
+            try:
+                costs[shape] = self._joints(number, shape)
+            except IrregularError as error:
+                if len(shape) == 1 and error.joints > count * 3 // 4:
+                    break  # nor with two axes
         return costs
 
     def _axes(self, row: Row) -> Iterator[Shape]:
@@ -155,17 +154,22 @@ class _Grouping:
             if count % columns == 0 and shape != named:
                 yield shape
 
-    def _joints(self, number: int, shape: Shape) -> Iterator[int]:
-        """Of each input."""
+    def _joints(self, number: int, shape: Shape) -> int:
+        """Of all inputs.
+
+        Raises:
+            IrregularError: one has too many.
+        """
+        count = math.prod(shape)
         arrays = self._arrays([(len(row.members),) for row in self.rows])
         for port in self._instance(number).module.inputs:
-            before = arrays.joints
+            arrays.most = arrays.joints + min((count - 1) // 2, _FEW + count // _MANY)
             arrays.array(self._given(number, port, shape))
-            yield arrays.joints - before
+        return arrays.joints
 
-    def _source(self, value: str) -> tuple[int, int]:
-        let = self._before.lets.get(value)
-        return self._at.get(str(let.data[0]), (-1, 0)) if let and let.op == "port" else (-1, 0)
+    def _source(self, let: Let) -> tuple[int, int] | None:
+        """The row and the element of it whose output a value is, if it is one."""
+        return self._at.get(str(let.data[0])) if let.op == "port" else None
 
     def _given(self, number: int, port: str, shape: Shape) -> Many:
         members = self.rows[number].members
@@ -178,8 +182,8 @@ class _Grouping:
         elements: dict[str, Element] = {}
         arrays = Arrays(self._before.lets, elements)
         for value, let in self._before.lets.items():
-            number, place = self._source(value)
-            if number >= 0:
+            if (source := self._source(let)) is not None:
+                number, place = source
                 form, data = Form(let.form.width, shape=shapes[number]), let.data[1]
                 arrays.where = self._instance(number).where
                 array = arrays.make("port", form, data=(self.names[number], data))
