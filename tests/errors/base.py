@@ -26,6 +26,7 @@ from zhufeng.base import (
     read_text,
     read_toml,
     record,
+    write_durable,
 )
 
 Patch = pytest.MonkeyPatch
@@ -58,6 +59,16 @@ def missing_extra(_: Path, patch: Patch) -> None:
 def folder_in_use(tmp: Path, _: Patch) -> None:
     with exclusive(tmp), exclusive(tmp):
         pass
+
+
+@case(
+    "a file cannot be written",
+    "the name of a file",
+    "the folder TMP",
+    "name a file in it",
+)
+def a_folder_as_a_file(tmp: Path, _: Patch) -> None:
+    write_durable(tmp, b"")
 
 
 @case(

@@ -28,16 +28,16 @@ def differences(seed: int) -> list[str]:
     here = simulator.run(inputs, reset=reset, seed=seed)
     told = [f"{port}" for port, one in there.outputs.items() if (one != here.outputs[port]).any()]
     if reset is None:
-        # In two parts, the first of an odd number of cycles.
+        # In two parts, the first of an odd number of cycles; and from there with other lanes.
         first = simulator.run({port: one[:13] for port, one in inputs.items()}, seed=seed)
         rest = {port: one[13:] for port, one in inputs.items()}
-        then = simulator.run(rest, start=first.end)
-        parts = {port: [first.outputs[port], then.outputs[port]] for port in there.outputs}
-        told += [
-            f"{port} in two parts"
-            for port, one in parts.items()
-            if (np.concatenate(one) != there.outputs[port]).any()
-        ]
+        for other in (simulator, compiled(module, 1)):
+            then = other.run(rest, start=first.end)
+            told += [
+                f"{port} in two parts, with {other.lanes} lanes"
+                for port, one in there.outputs.items()
+                if (np.concatenate([first.outputs[port], then.outputs[port]]) != one).any()
+            ]
     known = {(one.text, one.lane): one.cycle for one in reversed(there.failures)}
     if known != {(one.text, one.lane): one.cycle for one in here.failures}:
         told.append("failures")

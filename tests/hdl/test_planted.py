@@ -106,10 +106,7 @@ COMPILER_PLANTS = (
     ),
     Plant("compile/_operations.py", "if needed <= form.width else", "if True else", ON_FORMS),
     Plant("compile/_plan.py", 'found.add("down")', 'found.add("up")', LANES),
-    Plant("compile/_plan.py", "here |= {int(place) + 1 for", "here |= {int(place) for", LANES),
-    Plant(
-        "compile/_plan.py", "step + 1 for step, read in others", "0 for step, read in others", LANES
-    ),
+    Plant("compile/_plan.py", "if not self._before[step] & left]", "if True]", LANES),
     Plant("compile/_elements.py", "if form.high < depth:", "if form.high <= depth:", LANES),
     Plant(
         "compile/_frame.py",
@@ -127,12 +124,6 @@ COMPILER_PLANTS = (
         "compile/_loops.py",
         "(self._element(guard, ()).lanes, value, old)",
         "(self._element(guard, ()).lanes, old, value)",
-        LANES,
-    ),
-    Plant(
-        "compile/_whole.py",
-        "(1 << width) - 1) << (group * width)",
-        "(1 << width) - 1) << group",
         LANES,
     ),
     Plant(
@@ -157,6 +148,13 @@ COMPILER_PLANTS = (
         TILES,
     ),
     Plant("compile/_split.py", "(one == size - 1).all()", "(one == 0).all()", TILES),
+    Plant("compile/_state.py", "room.apart * (cycle % 2)", "0 * room.apart", TILES),
+    Plant(
+        "compile/_whole.py",
+        '("==", number, number.type(-1))',
+        '("!=", number, number.type(0))',
+        LANES,
+    ),
 )
 
 

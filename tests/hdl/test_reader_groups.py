@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -32,9 +33,22 @@ endmodule
 """
 
 
+class Known(Design):
+    """A design that is read but once."""
+
+    def read(self, folder: Path) -> ir.Module:
+        """As a module of the IR."""
+        if self.text not in _READ:
+            _READ[self.text] = super().read(folder)
+        return _READ[self.text]
+
+
+_READ: Final[dict[str, ir.Module]] = {}
+
+
 def loop(body: str, count: int = 6) -> Design:
     """A design with a generate loop over `i` that drives a byte of `q` at a time."""
-    return Design(
+    return Known(
         f"""{_NODES}
 module top (input clk, input en, input [7:0] c, input [{8 * count - 1}:0] a,
   input [0:{9 * count - 1}] b, output [{8 * count - 1}:0] y);
@@ -89,9 +103,16 @@ _SOURCES: Mapping[str, tuple[str, int]] = {
     "every third bit": ("assign d = {2'd2, a[3*i +: 2]};", 1),
     "parts of bundles": ("assign d = {b[9*i +: 4], b[9*i+5 +: 4]};", 1),
     "the last of bundles": ("assign d = b[9*i+1 +: 8];", 1),
-    "two in turn": ("assign d = i % 2 ? a[8*i +: 8] : c;", 3),
     "logic of its own": ("assign d = q[8*((i + 1) % 6) +: 8] ^ a[8*i +: 8];", 1),
     "a choice of its own": ("assign d = b[i] ? a[8*i +: 8] : c;", 1),
+    "a part of a product": (
+        "wire [15:0] t; assign t = a[8*i +: 8] * q[8*i +: 8]; assign d = t[11:4];",
+        1,
+    ),
+    "two kinds of products": (
+        "if (i == 0) assign d = c[3:0] * c[7:4]; else assign d = c * a[8*i +: 8];",
+        2,
+    ),
     "a number with a sign": ("wire signed [3:0] s; assign s = a[4*i +: 4]; assign d = s;", 1),
 }
 
@@ -163,10 +184,46 @@ _LOOPS: Mapping[str, tuple[str, str]] = {
 )
 def test_grids_have_two_axes(names: str, shape: tuple[int, int]) -> None:
     head, tail = _LOOPS[names]
-    design = Design(_NODES + _GRID.replace("HEAD", head).replace("TAIL", tail))
+    design = Known(_NODES + _GRID.replace("HEAD", head).replace("TAIL", tail))
     found = read(design)
     assert shapes(found) == {f"{names}_u": shape, f"{names}_v": shape}
     assert joined(found, f"{names}_u", "d") == joined(found, f"{names}_u", "e") == 2
+    assert not disagreements(design, cycles=CYCLES, least=1)
+
+
+_CORNER = """
+module top (input clk, input en, input [7:0] c, input [127:0] a, output [127:0] y, output [53:0] z);
+  wire [127:0] q; assign y = q; wire [53:0] s; assign z = s;
+  genvar i, j; generate for (i = 0; i < 4; i = i + 1) begin : row
+    for (j = 0; j < 4; j = j + 1) begin : col
+      if (KEPT) begin : some1
+        node u (clk, en, c, a[8*(4*j+i) +: 8], q[8*(4*i+j) +: 8]);
+      end
+      else assign q[8*(4*i+j) +: 8] = 0;
+    end
+  end
+  for (i = 0; i < 6; i = i + 1) begin : out
+    assign s[9*i +: 9] = {q[8*(4*((i * i) % 4)) + i], q[8*i +: 8]};
+  end endgenerate
+endmodule"""
+
+
+@NEEDS_ICARUS
+@pytest.mark.parametrize(("kept", "shape"), [("1", (4, 4)), ("j <= i", (10,)), ("i < 3", (3, 4))])
+def test_turned_and_cornered_grids(kept: str, shape: tuple[int, ...]) -> None:
+    design = Known(_NODES + _CORNER.replace("KEPT", kept))
+    found = shapes(read(design))
+    assert found == {"row_col_some1_u": shape}
+    assert not disagreements(design, cycles=CYCLES, least=1)
+
+
+@NEEDS_ICARUS
+@pytest.mark.parametrize("source", ["i % 2 ? a[8*i +: 8] : c", "a[8*(i / 2) +: 8]"])
+def test_the_wiring_makes_two_axes_of_one(source: str) -> None:
+    design = loop(f"assign d = {source}; {_NODE}")
+    found = read(design)
+    assert shapes(found) == {"g_u": (3, 2)}
+    assert joined(found, "g_u", "d") <= 2
     assert not disagreements(design, cycles=CYCLES, least=1)
 
 
@@ -212,7 +269,7 @@ def _joins(module: ir.Module) -> Mapping[str, tuple[object, ...]]:
 
 
 def test_a_systolic_array_in_verilog_is_the_one_that_is_traced() -> None:
-    found, traced = read(Design(_SYSTOLIC)), systolic(4, 8, acc_bits=32).ir
+    found, traced = read(Known(_SYSTOLIC)), systolic(4, 8, acc_bits=32).ir
     assert shapes(found) == {"row_col_u": (4, 4)}
     assert _joins(found) == _joins(traced)
     draw = np.random.default_rng(5)
@@ -242,12 +299,12 @@ module top (input clk, input en, input [39:0] a, input [23:0] b, output [23:0] y
     row r (clk, en, a[8*i +: 8], above, q[24*i +: 24]);
   end endgenerate
 endmodule"""
-    found = read(Design(text))
+    found = read(Known(text))
     assert shapes(found) == {"all_r": (5,)}
     assert shapes(found.instances["all_r"].module) == {"col_u": (3,)}
     (held,) = Flattening()(found).registers.values()
     assert held.form == ir.Form(8, shape=(5, 3))
-    assert not disagreements(Design(text), cycles=CYCLES, least=1)
+    assert not disagreements(Known(text), cycles=CYCLES, least=1)
 
 
 # Which belong together.
@@ -328,9 +385,9 @@ def test_chains_side_by_side_are_arrays_link_by_link() -> None:
     assert shapes(read(design)) == {"g_first": (6,), "g_second": (6,), "g_u": (6,)}
     assert not disagreements(design, cycles=CYCLES, least=1)
     text = design.text.replace("first", "u_0").replace("second", "u_1").replace("node u", "node v")
-    found = read(Design(text))
+    found = read(Known(text))
     assert sorted(shapes(found).values()) == [(6,), (6,), (6,)]
-    assert not disagreements(Design(text), cycles=CYCLES, least=1)
+    assert not disagreements(Known(text), cycles=CYCLES, least=1)
 
 
 @NEEDS_ICARUS
@@ -344,10 +401,10 @@ endmodule
 module top (input [7:0] a, output [15:0] y);
   wire [15:0] x; two t (a, x[15:8], x, y);
 endmodule"""
-    found = read(Design(text, clock=None))
+    found = read(Known(text, clock=None))
     assert [*shapes(found)] == ["t"]
     assert [*shapes(found.instances["t"].module).values()] == [()] * 4
-    assert not disagreements(Design(text, clock=None), cycles=CYCLES, least=1)
+    assert not disagreements(Known(text, clock=None), cycles=CYCLES, least=1)
 
 
 # What is inside.
@@ -358,7 +415,7 @@ def test_claims_are_judged_in_every_element() -> None:
     module_ = """module fine (input clk, input [7:0] d, output reg [7:0] q); initial q = 0;
     always @(posedge clk) begin q <= d; small: assert (d < 200); seen: cover (d == 7); end
     endmodule"""
-    found = read(Design(module_ + design.text))
+    found = read(Known(module_ + design.text))
     assert shapes(found) == {"g_u": (6,)}
     given = np.zeros((6, 6), object)
     given[2, 3], given[4, 5], given[5, 0] = 200, 255, 7
@@ -384,7 +441,7 @@ def test_memories_and_divisions_inside() -> None:
 endmodule
 """
     design = loop("assign d = a[8*i +: 8]; part u (clk, b[i], d, q[8*i +: 8]);", 4)
-    design = Design(text + design.text)
+    design = Known(text + design.text)
     assert shapes(read(design)) == {"g_u": (4,)}
     assert not disagreements(design, cycles=CYCLES, least=1)
 
@@ -393,16 +450,16 @@ endmodule
 
 
 @NEEDS_ICARUS
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_random_structures_do_the_same(seed: int) -> None:
-    assert not disagreements(Design(structure(seed)), seed, CYCLES, least=1)
+    assert not disagreements(Known(structure(seed)), seed, CYCLES, least=1)
 
 
 @NEEDS_ICARUS
 @pytest.mark.soak
 def test_many_random_structures_do_the_same() -> None:
     found = {
-        seed: disagreements(Design(structure(seed)), seed, 40, least=1) for seed in range(20, 1000)
+        seed: disagreements(Known(structure(seed)), seed, 40, least=1) for seed in range(6, 1000)
     }
     assert not {seed: one for seed, one in found.items() if one}
 
@@ -411,8 +468,8 @@ def test_random_structures_have_arrays_of_both_kinds() -> None:
     assert structure(3) == structure(3)
     axes = {
         len(shape)
-        for seed in range(12)
-        for one in ir.below(read(Design(structure(seed))))
+        for seed in range(6)
+        for one in ir.below(read(Known(structure(seed))))
         for shape in shapes(one).values()
     }
     assert axes >= {1, 2}

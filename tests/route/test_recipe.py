@@ -83,7 +83,13 @@ def test_the_demo_uses_every_stage_that_is_built() -> None:
 
 
 def test_stages_follow_what_they_need_and_else_the_route() -> None:
-    assert list(read_recipe(demo_recipe()).sections) == ["corpus", "train", "trace", "hdl", "verify"]
+    assert list(read_recipe(demo_recipe()).sections) == [
+        "corpus",
+        "train",
+        "trace",
+        "hdl",
+        "verify",
+    ]
 
 
 def test_a_hint_is_given_for_every_misspelling(tmp_path: Path) -> None:

@@ -22,7 +22,17 @@ def durable(path: Path) -> Iterator[BinaryIO]:
 
     `path` holds the old bytes or the new ones, also after a power cut: they go to a file
     beside it, reach the disk, and take the name in one step.
+
+    Raises:
+        InputError: it is a folder.
     """
+    if path.is_dir():
+        raise InputError(
+            "a file cannot be written",
+            expected="the name of a file",
+            came=f"the folder {path}",
+            do="name a file in it",
+        )
     beside = path.with_name(path.name + UNFINISHED)
     try:
         with beside.open("wb") as file:

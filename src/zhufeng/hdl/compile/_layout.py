@@ -24,6 +24,8 @@ class Room:
     """Of the container of a lane."""
     element: int
     """Bytes of an element: all lanes of it."""
+    apart: int = 0
+    """Bytes to its other place, of a register that stands in the state twice."""
     aligned: bool = True
     """Whether it stands where vectors may begin; ports stand in anybody's memory."""
 
@@ -87,6 +89,7 @@ def layout(
         name: state.room(one.form) for name, one in module.registers.items() if name in plan.doubled
     }
     apart = state.size
+    doubled = {name: replace(room, apart=apart) for name, room in doubled.items()}
     state.size *= 2
     registers = {
         name: doubled.get(name) or state.room(one.form, (wide or {}).get(name, 0))

@@ -67,21 +67,18 @@ class _Split:
         late = self._values({*self._array, *self._behind})
         early = {name for name in module.lets if name not in late and self._is_made(name)}
         edges = {name for name in module.lets if self._is_edge(name)}
-        behind = self._part("behind", self._behind, early | edges, dict(module.outputs))
+        behind = self._part("behind", early | edges, dict(module.outputs))
         if self._array & behind.registers.keys():
             return None
         given = {port: port[1:] for port in behind.inputs if port[1:] in edges}
         following = {f"next {name}": module.registers[name].next for name in self._array}
         cuts = {name for name in early if not self._is_inside(name)}
-        array = self._part("array", self._array, cuts, {**following, **given})
+        array = self._part("array", cuts, {**following, **given})
         streams = {port for port in (*array.inputs, *behind.inputs) if port not in given}
-        front = {*module.registers, *module.memories} - self._array - self._behind
-        before = self._part("before", front, (), {port: port[1:] for port in sorted(streams)})
+        before = self._part("before", (), {port: port[1:] for port in sorted(streams)})
         return Parts(before, replace(array, outputs=given), behind)
 
-    def _part(
-        self, name: str, state: Container[str], cuts: Container[str], outputs: Mapping[str, str]
-    ) -> Module:
+    def _part(self, name: str, cuts: Container[str], outputs: Mapping[str, str]) -> Module:
         """What outputs follow from, with inputs in place of some values."""
         module = self._module
         lets = {
@@ -93,8 +90,6 @@ class _Split:
             name=f"{module.name}_{name}",
             lets=lets,
             outputs=outputs,
-            registers={key: one for key, one in module.registers.items() if key in state},
-            memories={key: one for key, one in module.memories.items() if key in state},
             claims=module.claims if name == "behind" else (),
         )
         found = DeadCode().one(whole)

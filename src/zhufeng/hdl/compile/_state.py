@@ -143,8 +143,7 @@ class Keeping:
 
     def _place(self, room: Room, cycle: int) -> int:
         """Where it stands in the state; what stands there twice changes its place each cycle."""
-        doubled = self.places.doubled
-        return room.offset + doubled * (cycle % 2 and room.offset < doubled)
+        return room.offset + room.apart * (cycle % 2)
 
     def _starts(self, *, reset: bool) -> Iterator[tuple[str, Room, Sequence[int] | None]]:
         """Each part, and what it is known to hold at the start."""

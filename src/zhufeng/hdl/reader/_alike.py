@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from zhufeng.hdl.ir import Module, operands, order
 
 _DIGITS = re.compile(r"\d+")
-_AXES = 2
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _common(names: Sequence[str]) -> str:
     """What all names have, without the numbers that tell them apart."""
-    words = [re.findall(r"\d+|[A-Za-z]+", name) for name in names]
-    if len({*map(len, words)}) == 1:
-        kept = [each[0] for each in zip(*words, strict=True) if len(set(each)) == 1]
-    else:
-        kept = [one for one in words[0] if all(one in each for each in words)]
-    return "_".join(kept)
+    if len(_patterns(names)) == 1:
+        parts = zip(*(re.split(r"(\d+)", name) for name in names), strict=True)
+        kept = "".join(each[0] if len(set(each)) == 1 else "" for each in parts)
+        return re.sub("__+", "_", kept).strip("_")
+    words = [name.split("_") for name in names]
+    return "_".join(one for one in words[0] if all(one in each for each in words))

@@ -29,6 +29,8 @@ _FEW: Final = 2
 """Joints that what goes to an input may have."""
 _MANY: Final = 8
 """Elements for each joint more."""
+_TRIED: Final = 64
+"""Joints with which it is worth to try other axes, whatever the number of elements."""
 
 
 def grouped(module: Module) -> Module:
@@ -138,8 +140,8 @@ class _Grouping:
             try:
                 costs[shape] = self._joints(number, shape)
             except IrregularError as error:
-                if len(shape) == 1 and error.joints > count * 3 // 4:
-                    break  # nor with two axes
+                if len(shape) == 1 and error.joints > max(count * 3 // 4, _TRIED):
+                    break  # two axes would not make enough of a difference
         return costs
 
     def _axes(self, row: Row) -> Iterator[Shape]:

@@ -28,10 +28,12 @@ def from_verilog(
 
     Yosys elaborates it (https://yosyshq.net); `SYNTHESIS` and `YOSYS` are defined. What comes out
     is two-valued: an x in a constant, and what nothing drives, is 0, and division by 0 gives 0.
-    The hierarchy stays, unless only without it no value follows from itself. The one clock is no
-    input any more; a reset is an ordinary input. An asynchronous reset shows in the cycle in which
-    it is given: exact where resets change with the clock. A register starts with what the Verilog
-    sets it to in its declaration or an ``initial`` block, and with anything where there is none.
+    The hierarchy stays, unless only without it no value follows from itself; of instances of one
+    module that are wired regularly, such as those of a generate loop, one array is made (element
+    [2, 5] of ``row_col_u`` is ``row[2].col[5].u``). The one clock is no input any more; a reset is
+    an ordinary input. An asynchronous reset shows in the cycle in which it is given: exact where
+    resets change with the clock. A register starts with what the Verilog sets it to in
+    its declaration or an ``initial`` block, and with anything where there is none.
     What is printed (``$display``) is left out; immediate assertions become claims.
 
     Args:
