@@ -106,7 +106,6 @@ COMPILER_PLANTS = (
     ),
     Plant("compile/_operations.py", "if needed <= form.width else", "if True else", ON_FORMS),
     Plant("compile/_plan.py", 'found.add("down")', 'found.add("up")', LANES),
-    Plant("compile/_plan.py", "if not self._before[step] & left]", "if True]", LANES),
     Plant("compile/_elements.py", "if form.high < depth:", "if form.high <= depth:", LANES),
     Plant(
         "compile/_frame.py",
