@@ -10,7 +10,7 @@ import pytest
 from tests.hdl.agreement import RESET
 from tests.hdl.kept import kept
 from tests.hdl.programs import Program, program, stimulus
-from zhufeng.hdl import Signal, UInt, const, fold, function, wrap
+from zhufeng.hdl import Signal, UInt, assert_, const, fold, function, vmap, wrap
 from zhufeng.hdl.compile import compile as compiled
 from zhufeng.hdl.interpret import Failure, interpret
 
@@ -59,6 +59,25 @@ def test_a_link_takes_what_the_one_before_it_gives(lanes: int) -> None:
     found = compiled(horner.ir, lanes).run({"x": x}).outputs["out"]
     powers = 3 ** np.arange(4, -1, -1)
     assert np.array_equal(found, (x @ powers + 3**5) % 4096)
+
+
+@function(x=UInt(2))
+def claiming(x: Signal) -> Signal:
+    assert_(x != 3, "no 3")
+    return x
+
+
+@function(x=UInt(2).array(4))
+def four(x: Signal) -> Signal:
+    return vmap(claiming)(x)
+
+
+@pytest.mark.parametrize("lanes", [1, 8])
+def test_a_claim_fails_where_it_does_for_one_of_an_array(lanes: int) -> None:
+    x = np.random.default_rng(0).choice(4, (50, lanes, 4), p=[0.4, 0.3, 0.25, 0.05])
+    first = {one.lane: one.cycle for one in compiled(four.ir, lanes).run({"x": x}).failures}
+    bad = (x == 3).any(-1)
+    assert first == {lane: int(bad[:, lane].argmax()) for lane in range(lanes)}
 
 
 @pytest.mark.soak
