@@ -18,12 +18,14 @@ from zhufeng.hdl import (
     Bool,
     Memory,
     Signal,
+    SInt,
     State,
     Struct,
     UInt,
     as_uint,
     assert_,
     assume,
+    cat,
     const,
     instance,
     ir,
@@ -551,3 +553,33 @@ def test_a_bit_that_only_rises_is_not_covered() -> None:
     (n,) = [one for one in report.coverage.toggles if one.name == "n"]
     # 0, 1, 2, 3: the lowest bit falls on its way, the next one never does.
     assert (n.covered, list(n.missing())) == (1, ["n[3:2] never moved", "n[1] never fell"])
+
+
+@module(Count, x=SInt(100))
+def far(s: Count, x: Signal) -> tuple[Count, Signal]:
+    assert_((x < 1 << 50) & (x > -3), "neither far nor low")
+    return s, s.n
+
+
+def test_a_number_that_fails_is_the_nearest_to_0_that_does() -> None:
+    found = regress(far.ir, seeds=2, lanes=64, cycles=50)
+    (failure,) = found.failures
+    assert failure.inputs["x"].reshape(-1).tolist()[-1] in (1 << 50, -3)
+
+
+HISTORY = 0b110100100010111
+
+
+class Past(State):
+    bits: Signal = reg(Bits(15), reset=0)
+
+
+@module(Past, x=Bool)
+def remembering(s: Past, x: Signal) -> tuple[Past, Signal]:
+    after = cat(s.bits[:14], x)
+    assert_(as_uint(after) != HISTORY, "not that history")
+    return Past(bits=after), s.bits
+
+
+def test_a_history_of_one_bit_is_met_as_by_even_draws() -> None:
+    assert not regress(remembering.ir, seeds=8, lanes=64, cycles=1000, toggles=False).passed

@@ -29,6 +29,8 @@ def _whole(_: Any, tokens: Sequence[Token]) -> int:
 
 # A whole number. Cyclopts by itself would round 1.5 to 2 without a word.
 Whole = Annotated[int, Parameter(converter=_whole)]
+# A flag that may stand several times, with one value each time.
+Several = Parameter(negative="", consume_multiple=False)
 
 
 @Parameter(name="*")

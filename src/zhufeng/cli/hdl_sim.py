@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from zhufeng.base import InputError, code_of
-from zhufeng.cli._common import FINDING, Talk, Whole, emit, emit_json, emit_table
+from zhufeng.cli._common import FINDING, Several, Talk, Whole, emit, emit_json, emit_table
 from zhufeng.cli.hdl import split_parameter
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _SHOWN = 8
 """Lanes, failures and outputs of a table."""
 _VERILOG = (".v", ".sv")
 _RST = "rst"
-Several = Parameter(negative="", consume_multiple=False)
 log = logging.getLogger(__name__)
 
 

@@ -19,7 +19,7 @@ from zhufeng.base import (
     shown,
     to_json,
 )
-from zhufeng.cli._common import FINDING, Talk, Whole, emit, emit_json, emit_table
+from zhufeng.cli._common import FINDING, Several, Talk, Whole, emit, emit_json, emit_table
 from zhufeng.cli.hdl import split_parameter
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def verify(
     cycles: Whole = 1000,
     stimulus: str | None = None,
     monitor: str | None = None,
-    knob: tuple[str, ...] = (),
-    stream: tuple[str, ...] | None = None,
-    reset: tuple[str, ...] | None = None,
+    knob: Annotated[tuple[str, ...], Several] = (),
+    stream: Annotated[tuple[str, ...] | None, Several] = None,
+    reset: Annotated[tuple[str, ...] | None, Several] = None,
     reset_cycles: Whole = 2,
     reset_again: bool = True,
     toggles: bool = True,

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zhufeng.base import InputError, generator
-from zhufeng.hdl.interpret import Values, dtype
-from zhufeng.hdl.interpret._cell import anything
+from zhufeng.hdl.interpret import Values, anything, dtype
 from zhufeng.hdl.ir import Form
 
 Ints = NDArray[np.int64]
@@ -31,6 +30,8 @@ _EVEN, _SMALL, _CORNER, _FEW_BITS, _POOL = range(5)
 _KINDS: Final = (_EVEN, _EVEN, _SMALL, _CORNER, _CORNER, _FEW_BITS, _POOL, _POOL)
 _SMALL_BITS = 3
 _POOLED = 4
+_PLAIN = 8
+"""Of so many lanes, the last one has even draws."""
 _WORD = 62
 
 
@@ -141,7 +142,7 @@ class _Phases:
     def bits(self, port: str, form: Form, knob: Knob) -> Values:
         """Of an input of one bit, or of an array of them."""
         draw = generator(self._seed, "bits", port)
-        ones = self._style(draw, form, _ONES, knob.ones)
+        ones = self._style(draw, form, _ONES, knob.ones, plain=0.5)
         high = draw.random((*self._number.shape, *form.shape), np.float32) < ones
         values = self._held(draw, form, knob, high.astype(np.int64))
         return -values if form.signed else values
@@ -155,7 +156,7 @@ class _Phases:
             values = known[draw.integers(len(knob.values), size=shape)]
             return self._held(draw, form, knob, values)
         values = _even(form, shape, draw)
-        kind = self._style(draw, form, _KINDS, None)
+        kind = self._style(draw, form, _KINDS, None, plain=_EVEN)
         values = np.where(kind == _SMALL, _small(values, form), values)
         values = np.where(kind == _FEW_BITS, _few_bits(values, form, draw), values)
         pool = self._pool(form)[self._number, np.arange(shape[1])[None]]
@@ -178,18 +179,26 @@ class _Phases:
         return _even(Form(form.width, form.signed), shape, draw)
 
     def _style(
-        self, draw: np.random.Generator, form: Form, known: tuple[float, ...], fixed: float | None
+        self,
+        draw: np.random.Generator,
+        form: Form,
+        known: tuple[float, ...],
+        fixed: float | None,
+        *,
+        plain: float,
     ) -> Values:
         """One of several for each phase of each lane and element, [cycles, lanes, ...]."""
         lanes = self._number.shape[1]
         if fixed is not None:
             return np.full((1, 1, *[1] * len(form.shape)), fixed)
         which = draw.integers(len(known), size=(self._count, lanes, *form.shape))
-        return np.asarray(np.array(known)[which][self._number, np.arange(lanes)[None]])
+        styles = np.array(known)[which]
+        styles[:, _PLAIN - 1 :: _PLAIN] = plain
+        return np.asarray(styles[self._number, np.arange(lanes)[None]])
 
     def _held(self, draw: np.random.Generator, form: Form, knob: Knob, values: Values) -> Values:
         """Values that stay for some cycles, in phases that hold."""
-        hold = self._style(draw, Form(form.width), _HOLD, knob.hold)
+        hold = self._style(draw, Form(form.width), _HOLD, knob.hold, plain=0.0)
         new = draw.random(self._number.shape, np.float32) >= hold
         new[:1] = True
         cycles = np.arange(len(values))[:, None]

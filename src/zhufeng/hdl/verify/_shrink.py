@@ -1,9 +1,9 @@
 """The least sequence that still makes a claim fail; all candidates of a step are tried in lanes.
 
 What comes out is least in this sense: leaving out any one of its cycles, or any two of them where
-there are few, making any value 0, or the half of what it is, makes the failure go away. It is as
-short as any of some thousands of random sequences that were tried against it. Cycles of the reset
-at the start stay as they are.
+there are few, making any value 0, or the half of what it is, or one nearer to 0, or clearing one of
+its bits, makes the failure go away. It is as short as any of some thousands of random sequences
+that were tried against it. Cycles of the reset at the start stay as they are.
 """
 
 from __future__ import annotations
@@ -155,17 +155,17 @@ class Shrinker:
         return found
 
     def _smaller(self, one: Stimulus, port: str, place: tuple[int, ...]) -> Stimulus:
-        """A value as small as can be by halves."""
-        value = int(one.inputs[port][place])
-        width = self.drawing.inputs[port].width
-        halves = list(dict.fromkeys(_towards_zero(value, k) for k in range(width, 0, -1)))
-        candidates = [
-            one.with_value(port, place, half) for half in halves if half not in (0, value)
-        ]
-        for candidate, cycle in zip(candidates, self._failing(candidates), strict=True):
-            if cycle is not None:
-                return candidate.of(slice(0, cycle + 1))
-        return one
+        """A value nearer to 0: by halves, by single bits, by one, as long as any of them does."""
+        while True:
+            nearer = _nearer(int(one.inputs[port][place]), self.drawing.inputs[port].width)
+            candidates = [one.with_value(port, place, value) for value in nearer]
+            found = zip(candidates, self._failing(candidates), strict=True)
+            better = next(((c, cycle) for c, cycle in found if cycle is not None), None)
+            if better is None:
+                return one
+            one = better[0].of(slice(0, better[1] + 1))
+            if place[0] >= len(one):
+                return one
 
     def _places(self, one: Stimulus) -> Iterator[Place]:
         """Of values that are not quiet and may become so."""
@@ -193,8 +193,12 @@ def _without(one: Stimulus, *gone: Sequence[int]) -> Stimulus:
     return one.of([cycle for cycle in range(len(one)) if cycle not in left])
 
 
-def _towards_zero(value: int, halvings: int) -> int:
-    return -(-value >> halvings) if value < 0 else value >> halvings
+def _nearer(value: int, width: int) -> list[int]:
+    """Numbers between 0 and a value, both left out, the nearest to 0 first."""
+    far = abs(value)
+    found = {far >> k for k in range(1, width)} | {far - 1}
+    found |= {far & ~(1 << bit) for bit in range(width)}
+    return [-near if value < 0 else near for near in sorted(found - {0, far}) if near > 0]
 
 
 def _size(one: Stimulus, quiet: Callable[[str], int]) -> tuple[int, ...]:
