@@ -280,6 +280,20 @@ def test_assertions_become_claims(tmp_path: Path) -> None:
     assert sum(run.covered.values()) == 2
 
 
+def test_assertions_on_one_line_are_told_apart_by_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.sv"
+    path.write_text(
+        "module top(input clk, input [7:0] a);\n"
+        "always @(posedge clk) begin assert (a != 1); assert (a != 2); end\n"
+        "endmodule\n"
+    )
+    read = from_verilog([path], "top")
+    assert {one.where for one in read.claims} == {f"{path}:2"}
+    texts = [one.text for one in read.claims]
+    assert len(set(texts)) == 2
+    assert all(text.startswith(f"{path}:2.") for text in texts)
+
+
 # Values that seem to follow from themselves.
 
 

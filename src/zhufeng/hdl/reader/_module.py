@@ -222,7 +222,14 @@ class _Module:
         elif enable != "1":
             off = self.words.inverted(self.words.bit(enable))
             held = self.words.make("or", BIT, off, held)
-        text = cell.where if cell.name.startswith("$") else cell.name
+        beside = [
+            one
+            for one in self.cells
+            if one.kind == "$check" and one.name.startswith("$") and one.where == cell.where
+        ]
+        text = cell.name
+        if cell in beside:
+            text = cell.where if len(beside) == 1 else cell.column
         self.claims.append(Claim(kind, held, text, cell.where))
 
 

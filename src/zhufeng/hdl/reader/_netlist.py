@@ -19,6 +19,7 @@ Bits: TypeAlias = "tuple[Bit, ...]"
 """Lowest first."""
 
 _LINE = re.compile(r"([^|]*?:\d+)(\.|$)")
+_COLUMN = re.compile(r"([^|]*?:\d+\.\d+)(-|$)")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Cell:
     pins: Mapping[str, Bits]
     outputs: frozenset[str]
     where: str
+    column: str = ""
+    """The same with the column."""
 
     def text(self, parameter: str) -> str:
         """A parameter as it stands: the digits of a number, highest first."""
@@ -126,9 +129,9 @@ def _visit(name: str, modules: Mapping[str, Netlist], ordered: dict[str, Netlist
     ordered[name] = modules[name]
 
 
-def line_of(source: str) -> str:
+def line_of(source: str, place: re.Pattern[str] = _LINE) -> str:
     """The first place of an attribute ``src``: ``file.v:12`` of ``file.v:12.3-14.5|...``."""
-    found = _LINE.match(source)
+    found = place.match(source)
     return found[1] if found else source
 
 
@@ -164,9 +167,10 @@ def _cell(name: str, found: Json) -> Cell:
         },
         frozenset(pin for pin, way in directions.items() if way != "input"),
         _where(found),
+        _where(found, _COLUMN),
     )
 
 
-def _where(found: Json) -> str:
+def _where(found: Json, place: re.Pattern[str] = _LINE) -> str:
     attributes: Mapping[str, Any] = found["attributes"]
-    return line_of(str(attributes.get("src", "")))
+    return line_of(str(attributes.get("src", "")), place)
