@@ -26,13 +26,13 @@ from zhufeng.hdl.ir import Form
 
 CYCLES: Final = 8
 """Of a block: an even number, so that registers that stand in memory twice are where they were."""
-_WRITTEN_OUT: Final = 4
+_WRITTEN_OUT: Final = 2
 """Cycles of them."""
-_HELD: Final = 24
-"""Registers of the machine for those of a tile."""
+_HELD: Final = 12
+"""Registers of the machine for those of a tile; twice as many bring nothing but twice the code."""
 _VECTOR: Final = 512
 """Bits of one."""
-_MOST_ROWS: Final = 4
+_MOST_ROWS: Final = 2
 Cells = dict[tuple[str, int, int], Any]
 """What each register of each element of a tile holds."""
 
