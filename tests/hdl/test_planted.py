@@ -146,7 +146,7 @@ COMPILER_PLANTS = (
         "odd = INDEX(0)",
         TILES,
     ),
-    Plant("compile/_split.py", "(one == size - 1).all()", "(one == 0).all()", TILES),
+    Plant("compile/_split.py", "next in back for name", "next in () for name", TILES),
     Plant("compile/_state.py", "room.apart * (cycle % 2)", "0 * room.apart", TILES),
     Plant(
         "compile/_whole.py",
