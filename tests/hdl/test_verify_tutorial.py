@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.conftest import Answer
 from tests.hdl.test_verify_cli import Call
+from tests.hdl.tutorials import blocks, problems
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "hdl-verification.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+BLOCKS = blocks("hdl-verification.md")
 
 
 def test_it_is_typed_strictly_and_ignores_nothing(tmp_path: Path) -> None:
-    program = "\n".join(BLOCKS)
-    assert "type: ignore" not in program
-    path = tmp_path / "tutorial.py"
-    path.write_text(program)
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert not problems("hdl-verification.md", tmp_path)
 
 
 def test_its_table_and_its_commands_are_what_comes(zhufeng: Call, tmp_path: Path) -> None:

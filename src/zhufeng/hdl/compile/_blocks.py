@@ -10,12 +10,11 @@ from llvmlite import ir as llvm
 from zhufeng.hdl.compile._frame import Entry
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, Lanes
 from zhufeng.hdl.compile._layout import ALIGNMENT, Layout, Room, layout
-from zhufeng.hdl.compile._loops import Loops
+from zhufeng.hdl.compile._loops import Loops, loops
 from zhufeng.hdl.compile._nest import Nest
-from zhufeng.hdl.compile._plan import NOTHING, Planner
+from zhufeng.hdl.compile._plan import NOTHING
 from zhufeng.hdl.compile._split import Parts
 from zhufeng.hdl.compile._wave import CYCLES, Wave
-from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Module
 
 _PAIR = 16
@@ -53,11 +52,8 @@ class Blocks(Entry):
         super().__init__(module, self._whole(module, lanes), self._unit)
 
     def _part(self, name: str, module: Module, lanes: Lanes, streams: frozenset[str]) -> _Part:
-        wide = products_as_wide_as_sums(module)
-        plan = Planner(wide).plan
-        wider = wide_registers(wide, plan.guarded)
-        places = layout(wide, plan, lanes, wider, streams)
-        function = Loops(wide, plan, places, self._unit, name)
+        function = loops(module, lanes, streams, self._unit, name)
+        places = function.layout
         state, self._state = self._state, self._state + places.state_bytes
         table = self._reserved(_PAIR * (len(module.inputs) + len(module.outputs)))
         for port, room in places.outputs.items():

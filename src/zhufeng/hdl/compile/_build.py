@@ -12,12 +12,11 @@ from zhufeng.hdl.compile._engine import Code, coded
 from zhufeng.hdl.compile._frame import Entry
 from zhufeng.hdl.compile._lanes import Lanes, container
 from zhufeng.hdl.compile._layout import Layout, layout
-from zhufeng.hdl.compile._loops import Loops
+from zhufeng.hdl.compile._loops import loops
 from zhufeng.hdl.compile._nest import Nest, nest
-from zhufeng.hdl.compile._plan import NOTHING, Planner, is_view
+from zhufeng.hdl.compile._plan import NOTHING, is_view
 from zhufeng.hdl.compile._split import Parts, split
 from zhufeng.hdl.compile._whole import Whole
-from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Module, print_ir
 
 WIDTHS = (8, 16, 32, 64)
@@ -76,10 +75,7 @@ def build(module: Module, lanes: int) -> Kernel:
     elif lanes > 1 and (tiled := _tiled(module)):
         found = Blocks(module, *tiled, Lanes(lanes))
     else:
-        wide = products_as_wide_as_sums(module)
-        plan = Planner(wide).plan
-        places = layout(wide, plan, Lanes(lanes), wide_registers(wide, plan.guarded))
-        found = Loops(wide, plan, places)
+        found = loops(module, Lanes(lanes))
     return Kernel(lanes, found.layout, coded([print_ir(module), lanes], partial(_text, found)))
 
 

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 import numpy as np
+from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._elements import Elements
-from zhufeng.hdl.compile._frame import Carried, Frame
+from zhufeng.hdl.compile._frame import ENTRY, Carried, Frame
+from zhufeng.hdl.compile._lanes import Lanes
+from zhufeng.hdl.compile._layout import layout
 from zhufeng.hdl.compile._operations import Value
-from zhufeng.hdl.compile._plan import Sink, Step, is_straight
+from zhufeng.hdl.compile._plan import Planner, Sink, Step, is_straight
 from zhufeng.hdl.compile._rooms import Index
-from zhufeng.hdl.ir import Form
+from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
+from zhufeng.hdl.ir import Form, Module
 
 _UNROLLED: Final = 16
 _SMALL: Final = 32
 """How many elements of the last axis of a loop are written out, if that computes few values."""
+
+
+def loops(
+    module: Module,
+    lanes: Lanes,
+    streams: Container[str] = (),
+    unit: llvm.Module | None = None,
+    name: str = ENTRY,
+) -> Loops:
+    """The function of a module without instances and folds, planned and laid out.
+
+    Args:
+        module: what it computes.
+        lanes: how many.
+        streams: ports that only code of ours meets.
+        unit: where it is written; without it, in a module of its own.
+        name: of the function.
+    """
+    wide = products_as_wide_as_sums(module)
+    plan = Planner(wide).plan
+    places = layout(wide, plan, lanes, wide_registers(wide, plan.guarded), streams)
+    return Loops(wide, plan, places, unit, name)
 
 
 class Loops(Elements, Frame):

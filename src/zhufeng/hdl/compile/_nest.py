@@ -81,8 +81,7 @@ class _Search:
         if let.op in ("const", "input"):
             return True
         if let.op != "register" and not is_view(self.module, name):
-            local = let.op == PRODUCT or OPS[let.op].elementwise
-            return local and all(map(self.computes, let.args))
+            return _is_local(let.op) and all(map(self.computes, let.args))
         held = [base for base in self._bases(name) if self._is_register(base)]
         others = [base for base in self._bases(name) if base not in held]
         if held and not self._is_neighbour(name, held):
@@ -103,9 +102,8 @@ class _Search:
             return False
         if let.op in ("const", "input"):
             return True
-        return (OPS[let.op].elementwise or is_view(self.module, name)) and all(
-            map(self._is_stream, let.args)
-        )
+        moved_or_made = is_view(self.module, name) or _is_local(let.op)
+        return moved_or_made and all(map(self._is_stream, let.args))
 
     def _is_neighbour(self, name: str, held: Sequence[str]) -> bool:
         """Whether a value is one neighbour's register, for every element that has one."""
@@ -134,3 +132,8 @@ class _Search:
             if where[1 - axis].tolist() == other and (where[axis] == size - 1).all():
                 return Edge(register, axis)
         return None
+
+
+def _is_local(op: str) -> bool:
+    """Whether each element of a result follows from the elements at its place alone."""
+    return op == PRODUCT or OPS[op].elementwise
