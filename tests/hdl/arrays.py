@@ -35,9 +35,9 @@ _X, _Y = SInt(9), UInt(6)
 def array_program(seed: int) -> Module[Any, ..., Any]:
     """A module around an array of two axes, whose elements read those above and on the left.
 
-    Some multiply and add up. Their registers are of any width and sign. What enters at the edges
-    is an input, now or a cycle late, or a constant; what leaves is summed up. Some are not such
-    arrays: something flows back, or an element far away is read.
+    Some multiply and add up, some only pass on. Their registers are of any width and sign. What
+    enters at the edges is an input, now or a cycle late, or a constant; what leaves is summed up.
+    Some are not such arrays: something flows back, or an element far away is read.
     """
     draw = np.random.default_rng(seed)
     rows, columns = _SHAPES[draw.integers(len(_SHAPES))]
@@ -66,6 +66,7 @@ def array_program(seed: int) -> Module[Any, ..., Any]:
     edges = [int(draw.integers(3)) for _ in kinds]
     plans = [_plan(draw, len(kinds), multiplies=multiplies) for _ in kinds]
     last, straight = int(draw.integers(len(kinds))), draw.random() < 0.8
+    passes = [int(draw.integers(1, 3)) if draw.random() < 0.3 else 0 for _ in kinds]
 
     def entering(edge: int, kind: Type, y: Signal) -> Signal:
         if edge == 0:
@@ -85,8 +86,8 @@ def array_program(seed: int) -> Module[Any, ..., Any]:
         if reads_far:
             near[0] = (held[0], held[0][::-1], near[0][2])
         after = {
-            name: wrap(plan(near, on, by), kind)
-            for name, kind, plan in zip(names, kinds, plans, strict=True)
+            name: own[along] if along else wrap(plan(near, on, by), kind)
+            for name, kind, plan, own, along in zip(names, kinds, plans, near, passes, strict=True)
         }
         edge = held[last][-1] if straight else held[last][-1, ::-1]
         total = wrap(s.sums + wrap(edge, SInt(14)), SInt(14))

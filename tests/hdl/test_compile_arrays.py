@@ -10,8 +10,8 @@ from zhufeng.hdl import Signal, SInt, State, const, module, reg, shift_in, wrap
 from zhufeng.hdl.compile import compile as compiled
 from zhufeng.hdl.interpret import interpret
 
-CYCLES = 37
-RESET = [1] * 2 + [0] * 13 + [1] + [0] * 21
+CYCLES = 53
+RESET = [1] * 2 + [0] * 18 + [1] + [0] * 32
 """It begins and ends within the cycles that are run at a time."""
 
 
@@ -30,8 +30,8 @@ def differences(seed: int) -> list[str]:
     told = [f"{port}" for port, one in there.outputs.items() if (one != here.outputs[port]).any()]
     if reset is None:
         # In two parts, the first of an odd number of cycles; and from there with other lanes.
-        first = simulator.run({port: one[:13] for port, one in inputs.items()}, seed=seed)
-        rest = {port: one[13:] for port, one in inputs.items()}
+        first = simulator.run({port: one[:21] for port, one in inputs.items()}, seed=seed)
+        rest = {port: one[21:] for port, one in inputs.items()}
         for other in (simulator, compiled(design, 1)):
             then = other.run(rest, start=first.end)
             told += [
@@ -46,7 +46,8 @@ def differences(seed: int) -> list[str]:
 
 
 def test_arrays_do_the_same_in_compiled_code() -> None:
-    told = {seed: differences(seed) for seed in range(14)}
+    # In 19, 50 and 83 something is only passed on: downwards, to the right, and read across too.
+    told = {seed: differences(seed) for seed in (*range(13), 19, 50, 83)}
     assert not {seed: one for seed, one in told.items() if one}
 
 

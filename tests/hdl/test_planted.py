@@ -134,6 +134,14 @@ COMPILER_PLANTS = (
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
     Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),
     Plant("compile/_wave.py", "place[axis] = self._tile[axis] - 1", "place[axis] = 0", TILES),
+    Plant("compile/_delays.py", "self._moved(name, 0, back=True)", "pass", TILES),
+    Plant("compile/_delays.py", "for n in (0, -1))", "for n in (-1, 0))", TILES),
+    Plant(
+        "compile/_nest.py",
+        "read <= {None, before.axis} else None",
+        "read else None",
+        TILES,
+    ),
     Plant(
         "compile/_blocks.py",
         "quick = builder.and_(whole, builder.not_(",

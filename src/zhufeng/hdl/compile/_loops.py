@@ -10,10 +10,10 @@ from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._elements import Elements
 from zhufeng.hdl.compile._frame import ENTRY, Carried, Frame
-from zhufeng.hdl.compile._lanes import Lanes
-from zhufeng.hdl.compile._layout import layout
+from zhufeng.hdl.compile._lanes import BYTE, POINTER, Lanes
+from zhufeng.hdl.compile._layout import ALIGNMENT, Layout, layout
 from zhufeng.hdl.compile._operations import Value
-from zhufeng.hdl.compile._plan import Planner, Sink, Step, is_straight
+from zhufeng.hdl.compile._plan import Plan, Planner, Sink, Step, is_straight
 from zhufeng.hdl.compile._rooms import Index
 from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Form, Module
@@ -21,6 +21,8 @@ from zhufeng.hdl.ir import Form, Module
 _UNROLLED: Final = 16
 _SMALL: Final = 32
 """How many elements of the last axis of a loop are written out, if that computes few values."""
+_OWN: Final = 1 << 15
+"""Bytes of scratch memory that a function may have of its own."""
 
 
 def loops(
@@ -47,6 +49,23 @@ def loops(
 
 class Loops(Elements, Frame):
     """Small values written out, large ones in loops over their elements."""
+
+    def __init__(
+        self,
+        module: Module,
+        plan: Plan,
+        places: Layout,
+        unit: llvm.Module | None = None,
+        name: str = ENTRY,
+    ) -> None:
+        super().__init__(module, plan, places, unit, name)
+        if 0 < places.scratch_bytes <= _OWN:
+            # LLVM knows then that nobody else reads it, and keeps what it can in registers.
+            with self.builder.goto_entry_block():
+                room = llvm.ArrayType(BYTE, places.scratch_bytes)
+                own = self.builder.alloca(room)
+            own.align, own.type = ALIGNMENT, POINTER
+            self.arguments["scratch"] = own
 
     # The cycles.
 

@@ -44,6 +44,8 @@ class Nest:
     """What values stand for that are registers, wherever there is such an element."""
     edges: Mapping[str, Edge]
     """By output."""
+    delays: Mapping[str, int]
+    """Registers that only pass on what comes in at an edge, and the axis along which they do."""
 
 
 def nest(array: Module) -> Nest | None:
@@ -58,7 +60,13 @@ def nest(array: Module) -> Nest | None:
     edges = {port: one for port, one in ends.items() if one is not None}
     if len(edges) < len(ends):
         return None
-    return Nest(found.module, plain, shape, found.neighbours, edges)
+    delays = {
+        name: axis
+        for name in found.module.registers
+        if (axis := found.delay(name)) is not None
+        and all(edge.register != name for edge in edges.values())
+    }
+    return Nest(found.module, plain, shape, found.neighbours, edges, delays)
 
 
 class _Search:
@@ -121,6 +129,14 @@ class _Search:
                 self.neighbours[name] = Neighbour(register, axis)
                 return True
         return False
+
+    def delay(self, name: str) -> int | None:
+        """Along which axis a register only passes things on, if it does."""
+        before = self.neighbours.get(self.module.registers[name].next)
+        if before is None or before.register != name or before.axis is None:
+            return None
+        read = {one.axis for one in self.neighbours.values() if one.register == name}
+        return before.axis if read <= {None, before.axis} else None
 
     def edge(self, name: str) -> Edge | None:
         """What an output of the array is, if it is a whole row or column."""

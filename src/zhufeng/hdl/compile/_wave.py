@@ -8,31 +8,29 @@ the place from which they have taken what the tiles above and on the left have l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any, Final
 
 from llvmlite import ir as llvm
 
-from zhufeng.hdl.compile._elements import Elements
+from zhufeng.hdl.compile._delays import Delays
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, container
-from zhufeng.hdl.compile._layout import ALIGNMENT, Layout, Room
+from zhufeng.hdl.compile._layout import ALIGNMENT, Layout
 from zhufeng.hdl.compile._nest import Edge, Nest
 from zhufeng.hdl.compile._operations import Value
 from zhufeng.hdl.compile._plan import Plan, is_view
-from zhufeng.hdl.compile._rooms import Index, alignment
-from zhufeng.hdl.ir import Form
+from zhufeng.hdl.compile._rooms import Index
 
-CYCLES: Final = 8
+CYCLES: Final = 16
 """Of a block: an even number, so that registers that stand in memory twice are where they were."""
 _WRITTEN_OUT: Final = 2
 """Cycles of them."""
-_HELD: Final = 12
+_HELD: Final = 24
 """Registers of the machine for those of a tile; twice as many bring nothing but twice the code."""
 _VECTOR: Final = 512
 """Bits of one."""
-_MOST_ROWS: Final = 2
+_MOST_ROWS: Final = 4
 Cells = dict[tuple[str, int, int], Any]
 """What each register of each element of a tile holds."""
 
@@ -46,12 +44,11 @@ def tile(nest: Nest, lanes: int) -> tuple[int, int]:
     return rows, max(n for n in range(1, most + 1) if nest.shape[1] % n == 0)
 
 
-class Wave(Elements):
+class Wave(Delays):
     """Writes the function; it takes the state, scratch memory and ports, and runs one block."""
 
     def __init__(self, nest: Nest, plan: Plan, places: Layout, unit: llvm.Module) -> None:
-        super().__init__(nest.module, plan, places, unit, "wave")
-        self._nest = nest
+        super().__init__(nest, plan, places, unit, CYCLES)
         self.now = self.arguments["now"]
         self._tile = tile(nest, self.lanes.count)
         self._origin: Index = (0, 0)
@@ -59,11 +56,15 @@ class Wave(Elements):
         self._known: dict[tuple[Any, ...], Value] = {}
         read = {(one.register, one.axis) for one in nest.neighbours.values()}
         edges = {(one.register, one.axis) for one in nest.edges.values()}
-        passed = sorted((name, axis) for name, axis in read | edges if axis is not None)
+        passed = sorted(
+            (name, axis)
+            for name, axis in read | edges
+            if axis is not None and name not in nest.delays
+        )
         most = [sum(self._size(name) for name, axis in passed if axis == one) for one in (0, 1)]
         # Tiles of a strip follow one another the way most goes, so that it is read soon.
         self._inner = int(most[1] > most[0])
-        self._passed, self.scratch_bytes = dict[tuple[str, int], int](), 0
+        self._passed = dict[tuple[str, int], int]()
         """Where in scratch memory registers are left for the next tile along an axis."""
         for name, axis in passed:
             self._passed[name, axis] = self.scratch_bytes
@@ -92,7 +93,9 @@ class Wave(Elements):
             self._every(count[inner], one)
             self._count_over(0, CYCLES, partial(self._strip_edges, inner), descending=False)
 
+        self._remember()
         self._every(count[outer], strip)
+        self._recall()
         self._count_over(0, CYCLES, partial(self._edges, outer), descending=False)
         self.builder.ret_void()
 
@@ -124,16 +127,13 @@ class Wave(Elements):
         builder.cbranch(builder.icmp_unsigned("<", after, INDEX(CYCLES)), head, onward)
         builder.position_at_end(onward)
         for cell, value in self._cells.items():
-            self._keep(value, cell[0], *self._state_address(*cell))
+            if cell[0] not in self._histories:
+                self._keep(value, cell[0], *self._state_address(*cell))
 
     # The state.
 
     def _places(self) -> Iterator[tuple[str, int, int]]:
         return product(self.module.registers, range(self._tile[0]), range(self._tile[1]))
-
-    def _forms(self, name: str) -> tuple[Form, Form]:
-        """A register's in memory, and that in registers of the machine."""
-        return self._nest.plain[name], self.module.registers[name].form
 
     def _state_address(self, name: str, row: int, column: int) -> tuple[Any, Any]:
         room = self.layout.registers[name]
@@ -144,37 +144,14 @@ class Wave(Elements):
         return self._plus(self._origin[0], row), self._plus(self._origin[1], column)
 
     def _loaded(self) -> Cells:
-        found = {}
-        for cell in self._places():
-            plain, wide = self._forms(cell[0])
-            value = Value(self._load(*self._state_address(*cell)), clean=True)
-            found[cell] = self._converted(value, plain, wide)
-        return found
-
-    def _keep(self, value: Any, register: str, address: Any, room: Room) -> None:
-        """Store a register where it has its own form."""
-        plain, wide = self._forms(register)
-        if plain != wide:
-            # It has been that number before it was made wide.
-            bits = container(wide.width)
-            value = self.operations.resized(value, bits, max(8, room.bits), signed=wide.signed)
-            self.builder.store(value, address, align=alignment(room))
-        else:
-            self._store(value, address, room)
-
-    def _converted(self, value: Value, form: Form, to: Form) -> Any:
-        """From its own form, made wide."""
-        if form.width < to.width and form.signed and not to.signed:
-            half = replace(form, width=to.width // 2, signed=False)
-            value, form = self.operations.converted(value, form, half), half
-        return self.operations.cleaned(self.operations.converted(value, form, to), to)
+        return {cell: self._kept(cell[0], *self._state_address(*cell)) for cell in self._places()}
 
     # A cycle.
 
     def _begin(self, time: Any) -> None:
         """A cycle of the block."""
-        self._known, self._time = {}, time
-        self.stand(time, time)
+        self._known = {}
+        super()._begin(time)
 
     def _cycle(self, time: Any) -> Cells:
         """What registers hold after it; leave what they held before it for others."""
@@ -231,6 +208,8 @@ class Wave(Elements):
         if min(there) >= 0:
             return Value(self._cells[one.register, there[0], there[1]], clean=True)
         assert axis is not None
+        if one.register in self._histories:
+            return self._past(one.register, self._at_place(*there))
         if self._origin[axis] == 0:
             # There is no tile before this one.
             return self._element(name, self._at_place(row, column))
