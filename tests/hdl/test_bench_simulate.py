@@ -146,19 +146,19 @@ def test_the_model_has_every_product_in_its_sums() -> None:
     assert verify.simulated(array, seeds, 8).tolist() == truth
 
 
-def test_an_edit_is_verified() -> None:
-    found = times.ours(8, 1, vectors=20).found
+def test_an_edit_is_verified(tmp_path: Path) -> None:
+    found = times.ours(tmp_path, 8, 1, vectors=20).found
     assert (found.vectors, found.right, found.all_right) == (20, 20, True)
 
 
-def test_a_wrong_edit_is_found() -> None:
-    found = times.ours(8, 1, (times.OURS[0], "product = a * w"), 20).found
+def test_a_wrong_edit_is_found(tmp_path: Path) -> None:
+    found = times.ours(tmp_path, 8, 1, (times.OURS[0], "product = a * w"), 20).found
     assert found.right == 0
 
 
-def test_a_product_that_is_wrong_once_in_a_while_is_found_wherever_it_is() -> None:
+def test_a_product_wrong_once_in_a_while_is_found_wherever_it_is(tmp_path: Path) -> None:
     wrong = "product = mux((a == 77) & (s.w == -5), wrap(a, 16), a * s.w)"
-    found = times.ours(8, 1, (times.OURS[0], wrong), 20).found
+    found = times.ours(tmp_path, 8, 1, (times.OURS[0], wrong), 20).found
 
     def meets(numbers: NDArray[np.int64]) -> bool:
         weights, given = numbers[: verify.N][::-1], numbers[verify.N : verify.FED]
@@ -175,7 +175,7 @@ def test_a_product_that_is_wrong_once_in_a_while_is_found_wherever_it_is() -> No
 def test_an_edit_is_verified_in_the_same_way_with_verilator(tmp_path: Path) -> None:
     workshop, tool = Workshop(tmp_path, optimise=False), verilators()[0]
     found = times.verilators(workshop, tool, 1, loops=True, vectors=20).found
-    assert found == times.ours(8, 1, vectors=20).found
+    assert found == times.ours(tmp_path, 8, 1, vectors=20).found
     assert found.all_right
     wrong = (times.THEIRS[0], "a_q[j][i] * w[j]")
     assert times.verilators(workshop, tool, 1, loops=True, edit=wrong, vectors=20).found.right == 0

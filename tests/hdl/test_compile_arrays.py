@@ -10,8 +10,8 @@ from zhufeng.hdl import Signal, SInt, State, const, module, reg, shift_in, wrap
 from zhufeng.hdl.compile import compile as compiled
 from zhufeng.hdl.interpret import interpret
 
-CYCLES = 53
-RESET = [1] * 2 + [0] * 18 + [1] + [0] * 32
+CYCLES = 101
+RESET = [1] * 2 + [0] * 41 + [1] + [0] * 57
 """It begins and ends within the cycles that are run at a time."""
 
 
@@ -30,8 +30,8 @@ def differences(seed: int) -> list[str]:
     told = [f"{port}" for port, one in there.outputs.items() if (one != here.outputs[port]).any()]
     if reset is None:
         # In two parts, the first of an odd number of cycles; and from there with other lanes.
-        first = simulator.run({port: one[:21] for port, one in inputs.items()}, seed=seed)
-        rest = {port: one[21:] for port, one in inputs.items()}
+        first = simulator.run({port: one[:41] for port, one in inputs.items()}, seed=seed)
+        rest = {port: one[41:] for port, one in inputs.items()}
         for other in (simulator, compiled(design, 1)):
             then = other.run(rest, start=first.end)
             told += [

@@ -62,10 +62,14 @@ def edited(source: Path, edit: Edit, folder: Path) -> Path:
     return target
 
 
-def ours(lanes: int, seed: int, edit: Edit = OURS, vectors: int = VECTORS) -> Verification:
-    """By our simulator and NumPy: a new Python, which has never compiled anything.
+def ours(
+    bytecode: Path, lanes: int, seed: int, edit: Edit = OURS, vectors: int = VECTORS
+) -> Verification:
+    """By our simulator and NumPy: a new Python, which has never compiled hardware.
 
     Args:
+        bytecode: where Python keeps that of installed modules: it is there from the second time on,
+            as after any installation.
         lanes: as many as are known to be best.
         seed: draws the vectors.
         edit: what is changed, and into what.
@@ -75,7 +79,13 @@ def ours(lanes: int, seed: int, edit: Edit = OURS, vectors: int = VECTORS) -> Ve
         source = edited(Path(examples.__file__).with_name("systolic.py"), edit, Path(name))
         numbers = map(str, (vectors, lanes, seed))
         command = [sys.executable, str(_HERE / "verify.py"), str(source), *numbers]
-        found, cpu_s = _run(command, ZHUFENG_CACHE=name, OMP_NUM_THREADS="1")
+        found, cpu_s = _run(
+            command,
+            ZHUFENG_CACHE=name,
+            OMP_NUM_THREADS="1",
+            PYTHONDONTWRITEBYTECODE="",
+            PYTHONPYCACHEPREFIX=str(bytecode),
+        )
     return Verification(found, cpu_s, 0)
 
 

@@ -30,6 +30,7 @@ _ROW: Final = 16
 
 
 _PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
+_PAIRS_ADDED: Final = "llvm.x86.avx512.vpdpwssd.512"
 
 
 @cache
@@ -123,37 +124,44 @@ class Operations:
 
     def intrinsic(self, name: str, lanes: Any, *flags: Any) -> Any:
         """What a function that LLVM has for every type gives."""
-        unit, row = self.builder.module, lanes.type
+        row = lanes.type
         suffix = f"v{row.count}{row.element}" if isinstance(row, llvm.VectorType) else str(row)
-        function = unit.globals.get(f"{name}.{suffix}")
-        if function is None:
-            kind = llvm.FunctionType(row, [row, *(flag.type for flag in flags)])
-            function = llvm.Function(unit, kind, f"{name}.{suffix}")
+        types = (flag.type for flag in flags)
+        function = self._function(f"{name}.{suffix}", row, row, *types)
         return self.builder.call(function, [lanes, *flags])
 
     def halves_multiplied(self, a: Any, b: Any) -> Any:
         """Products of the lower halves of numbers of 32 bits, plus those of the upper ones."""
         parts = []
-        row = min(self.lanes.count, _ROW)
-        for first in range(0, self.lanes.count, row):
-            order = [llvm.IntType(32)(first + lane) for lane in range(row)]
-            mask = llvm.Constant(llvm.VectorType(llvm.IntType(32), row), order)
-            halves = llvm.VectorType(llvm.IntType(16), 2 * row)
-            pair = [
-                self.builder.bitcast(self.builder.shuffle_vector(one, one, mask), halves)
-                for one in (a, b)
-            ]
-            parts.append(self.builder.call(self._pairs_multiplied(halves), pair))
+        for one, other in zip(self._rows(a), self._rows(b), strict=True):
+            halves = llvm.VectorType(llvm.IntType(16), 2 * one.type.count)
+            pair = [self.builder.bitcast(row, halves) for row in (one, other)]
+            name = _PAIRS[one.type.count]
+            parts.append(self.builder.call(self._function(name, one.type, halves, halves), pair))
         return self._joined(parts)
 
-    def _pairs_multiplied(self, halves: llvm.Type) -> Any:
-        name = _PAIRS[halves.count // 2]
-        function = self.builder.module.globals.get(name)
-        if function is None:
-            row = llvm.VectorType(llvm.IntType(32), halves.count // 2)
-            kind = llvm.FunctionType(row, [halves, halves])
-            function = llvm.Function(self.builder.module, kind, name)
-        return function
+    def halves_multiplied_onto(self, total: Any, a: Any, b: Any) -> Any:
+        """The same, added to numbers."""
+        parts = []
+        for rows in zip(self._rows(total), self._rows(a), self._rows(b), strict=True):
+            kind = rows[0].type
+            parts.append(self.builder.call(self._function(_PAIRS_ADDED, kind, *[kind] * 3), rows))
+        return self._joined(parts)
+
+    def _rows(self, vector: Any) -> list[Any]:
+        """As many lanes of 32 bits each as the widest vector of the machine has."""
+        size = min(self.lanes.count, _ROW)
+        found = []
+        for first in range(0, self.lanes.count, size):
+            order = [llvm.IntType(32)(first + lane) for lane in range(size)]
+            mask = llvm.Constant(llvm.VectorType(llvm.IntType(32), size), order)
+            found.append(self.builder.shuffle_vector(vector, vector, mask))
+        return found
+
+    def _function(self, name: str, result: llvm.Type, *args: llvm.Type) -> Any:
+        unit = self.builder.module
+        found = unit.globals.get(name)
+        return found or llvm.Function(unit, llvm.FunctionType(result, args), name)
 
     def _joined(self, parts: list[Any]) -> Any:
         while len(parts) > 1:
@@ -170,6 +178,11 @@ class Operations:
         if self.lanes.count % _ROW == 0:
             return has_feature("avx512bw")
         return self.lanes.count in _PAIRS and has_feature("avx2")
+
+    @property
+    def adds_products(self) -> bool:
+        """Whether it has one that adds them too."""
+        return self.lanes.count % _ROW == 0 and has_feature("avx512vnni")
 
 
 def _arithmetic(code: Operations, of: Given) -> Value:

@@ -18,18 +18,20 @@ from zhufeng.hdl.compile._delays import Delays
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, container
 from zhufeng.hdl.compile._layout import ALIGNMENT, Layout
 from zhufeng.hdl.compile._nest import Edge, Nest
-from zhufeng.hdl.compile._operations import Value
+from zhufeng.hdl.compile._operations import PRODUCT, Value
 from zhufeng.hdl.compile._plan import Plan, is_view
 from zhufeng.hdl.compile._rooms import Index
 
-CYCLES: Final = 16
+CYCLES: Final = 32
 """Of a block: an even number, so that registers that stand in memory twice are where they were."""
-_WRITTEN_OUT: Final = 2
+_WRITTEN_OUT: Final = 4
 """Cycles of them."""
 _HELD: Final = 24
 """Registers of the machine for those of a tile; twice as many bring nothing but twice the code."""
 _VECTOR: Final = 512
 """Bits of one."""
+_SUM: Final = 32
+"""Bits of what products can be added to in one go."""
 _MOST_ROWS: Final = 4
 Cells = dict[tuple[str, int, int], Any]
 """What each register of each element of a tile holds."""
@@ -199,8 +201,19 @@ class Wave(Delays):
             return self._neighbour(name, row, column)
         if let.op in ("const", "input") or is_view(self.module, name):
             return self._element(name, self._at_place(row, column))
+        if let.op == "add" and let.form.width == _SUM and self.operations.adds_products:
+            for product, total in (let.args, let.args[::-1]):
+                if self.module.lets[product].op == PRODUCT:
+                    return self._product_added(product, total, row, column)
         forms = [self.module.form(arg) for arg in let.args]
         return self.operations.made(let, forms, [self._cell(arg, row, column) for arg in let.args])
+
+    def _product_added(self, product: str, total: str, row: int, column: int) -> Value:
+        form, value = self.module.form(total), self._cell(total, row, column)
+        a, b = (self._cell(arg, row, column).lanes for arg in self.module.lets[product].args)
+        before = self.operations.low(value, form, _SUM, _SUM)
+        found = self.operations.halves_multiplied_onto(before, a, b)
+        return Value(found, clean=True)
 
     def _neighbour(self, name: str, row: int, column: int) -> Value:
         one, axis = self._nest.neighbours[name], self._nest.neighbours[name].axis
