@@ -194,6 +194,23 @@ def test_the_operations_are_all_there() -> None:
     assert {name for name, op in OPS.items() if op.elementwise} | arrays <= made
 
 
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize("width", [1, 3, 40])
+def test_an_element_of_a_long_array_is_found(width: int, lanes: int) -> None:
+    """It is put into memory for it."""
+    array, index = Form(width, signed=False, shape=(33,)), Form(6, signed=False)
+    lets = {
+        "a": Let("input", array, (), ("a",)),
+        "i": Let("input", index, (), ("i",)),
+        "out": Let("take", Form(width, signed=False), ("a", "i")),
+    }
+    module = Module("long", {"a": array, "i": index}, {"out": "out"}, lets)
+    draw = np.random.default_rng(width)
+    inputs = {port: corners(form, lanes, draw) for port, form in module.inputs.items()}
+    here = compiled(module, lanes).run(inputs).outputs["out"]
+    assert np.array_equal(interpret(module, inputs).outputs["out"], here)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(100, 1100, 50))
 def test_many_operations_do_the_same_in_compiled_code(first: int) -> None:

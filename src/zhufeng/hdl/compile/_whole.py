@@ -220,7 +220,7 @@ class Whole(Frame):
         """Elements of an array that is put into memory for it."""
         array = let.args[0]
         of = self.module.form(array)
-        bits = container(of.width)
+        bits = max(8, container(of.width))
         room = Room(0, of, bits, Lanes(1).bytes(bits))
         with self.builder.goto_entry_block():
             held = self.builder.alloca(Lanes(room.form.size).type(room.bits))
