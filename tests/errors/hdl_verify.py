@@ -72,9 +72,9 @@ def no_lanes(_: Path, __: Patch) -> None:
     regress(MODULE, lanes=0)
 
 
-@case("the seeds of a regression", "one or more", "none", "write seeds=8")
+@case("the seeds of a regression", "one or more", "0", "write seeds=8, or --seeds 8")
 def no_seeds(_: Path, __: Patch) -> None:
-    regress(MODULE, seeds=())
+    regress(MODULE, seeds=0)
 
 
 @case("coverage to merge", "one or more", "none", "name the files")

@@ -89,7 +89,10 @@ def regress(
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen:
         raise InputError(
-            "the seeds of a regression", expected="one or more", came="none", do="write seeds=8"
+            "the seeds of a regression",
+            expected="one or more",
+            came=str(seeds) if isinstance(seeds, int) else "none",
+            do="write seeds=8, or --seeds 8",
         )
     regression = Regression(bench, drawing, lanes, cycles, again=reset_again)
     results = [

@@ -144,9 +144,11 @@ def waves_of(
             came=str(lane),
             do="name a lane of the run",
         )
-    clocked = any(one.registers or one.memories or one.claims for one in ir.below(module))
+    parts = ir.below(module)
+    clocked = any(one.registers or one.memories or one.claims for one in parts)
+    resets = any(held.reset is not None for one in parts for held in one.registers.values())
     rst = np.zeros(cycles, int) if reset is None else np.asarray(reset)[:cycles]
-    if clocked:
+    if resets or (clocked and reset is not None):
         every.insert(0, _Signal((), RESET, ir.BIT, held=False, values=_in_every(rst, lanes)))
     cut = (wave for one in every if cycles for wave in one.waves(lane))
     return Waves(module.name, clocked, cycles, tuple(cut))
