@@ -6,7 +6,7 @@ import bisect
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from zhufeng.hdl import ir
 from zhufeng.hdl.examples import systolic
 from zhufeng.hdl.interpret import Run, interpret
 from zhufeng.hdl.verilog import to_verilog
-from zhufeng.hdl.waves import Waves, draw_waves, signals, waves_of, write_vcd
+from zhufeng.hdl.waves import Waves, draw_waves, signals, waves_of, write_fst, write_vcd
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,14 +183,15 @@ def test_the_file_holds_every_value_of_ports_and_registers(tmp_path: Path) -> No
                 assert found == [int(value) & mask for value in column[:, lane]]
 
 
-def test_surfers_reader_sees_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [write_vcd, write_fst])
+def test_surfers_reader_sees_the_same(write: Callable[[Path, Waves], None], tmp_path: Path) -> None:
     pywellen = pytest.importorskip("pywellen")
     module = ir.parse_ir(NESTED)
     ir.check(module)
     inputs, run = simulated(module, 9)
     waves = waves_of(module, inputs, run)
-    write_vcd(tmp_path / "x.vcd", waves)
-    read = pywellen.Waveform(str(tmp_path / "x.vcd"))
+    write(tmp_path / "waves", waves)
+    read = pywellen.Waveform(str(tmp_path / "waves"))
     # It takes an array for a scope, with a signal for each element.
     seen = {re.sub(r"\.\[", "[", one.full_name): one for one in read.all_vars()}
     assert seen.keys() == {f"grid.{one.full_name}" for one in waves.signals} | {"grid.clk"}
@@ -200,6 +201,8 @@ def test_surfers_reader_sees_the_same(tmp_path: Path) -> None:
         for cycle, value in enumerate(one.values):
             bits = int(there.signal.value_at(cycle * PERIOD + 1))
             assert bits == value % (1 << one.width)
+    clock = seen["grid.clk"].signal
+    assert [int(clock.value_at(time)) for time in (0, 4, 5, 9, 80, 85)] == [1, 1, 0, 0, 1, 0]
     wide = run.recorded["rows.bits.wide"][:, 0, 2, 1]
     assert [int(value) for value in wide] == list(waves["rows[2].bits[1].wide"].values)
     held = {wave.full_name for wave in waves.signals if wave.held}
@@ -209,6 +212,14 @@ def test_surfers_reader_sees_the_same(tmp_path: Path) -> None:
         for b in range(2)
         for name in ("held", "wide")
     }
+
+
+def test_the_same_waves_give_the_same_bytes(tmp_path: Path) -> None:
+    inputs, run = simulated(designs.crc32(), 40)
+    for write in (write_vcd, write_fst):
+        for name in ("first", "second"):
+            write(tmp_path / name, waves_of(designs.crc32(), inputs, run))
+        assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_clock_and_reset_are_there_as_a_viewer_expects_them(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def sim(
     against: Literal["verilator"] | None = None,
     outputs: Annotated[Path | None, Parameter(name=("--outputs", "-o"))] = None,
     vcd: Path | None = None,
+    fst: Path | None = None,
     lane: Whole = 0,
     signals: Annotated[tuple[str, ...], Several] = (),
     start: Path | None = None,
@@ -80,6 +81,8 @@ def sim(
         Write all outputs to a .npz file, [cycles, lanes, ...].
     vcd
         Write the waves of one lane.
+    fst
+        Write them as a fast signal trace.
     lane
         Which.
     signals
@@ -109,8 +112,8 @@ def sim(
             came=f"--start {start}",
             do="leave one of them out: Verilator cannot begin there",
         )
-    if vcd is None and (lane or signals):
-        log.warning("--lane and --signals say what --vcd writes: nothing without it")
+    if vcd is None and fst is None and (lane or signals):
+        log.warning("--lane and --signals say what --vcd and --fst write: nothing without them")
     check_signals(design.module, signals)
     driven = _driven(design, stimulus, (lanes, cycles), seed, reset, begun=start is not None)
     _need_lane(lane, driven.stimulus.lanes)
@@ -127,8 +130,8 @@ def sim(
         kept.write(outputs)
     if save:
         ran.end.write(save)
-    if vcd:
-        _write_waves(vcd, design.module, begin, lane, signals)
+    if vcd or fst:
+        _write_waves((vcd, fst), design.module, begin, lane, signals)
     told = _Told(design, simulator, compile_s, ran, beside)
     if talk.json:
         emit_json(told.json())
@@ -275,18 +278,20 @@ def _beside(design: _Design, driven: _Driven) -> AbstractContextManager[Beside]:
 
 
 def _write_waves(
-    path: Path,
+    paths: tuple[Path | None, Path | None],
     module: Module,
     begin: _Begin,
     lane: int,
     signals: Sequence[str],
 ) -> None:
     from zhufeng.hdl.simulation import waves_of_lane  # noqa: PLC0415
-    from zhufeng.hdl.waves import write_vcd  # noqa: PLC0415
+    from zhufeng.hdl.waves import write_fst, write_vcd  # noqa: PLC0415
 
     driven, names = begin.driven, signals or None
     waves = waves_of_lane(module, driven.stimulus, begin, lane, names=names, reset=driven.rst)
-    write_vcd(path, waves)
+    for path, write in zip(paths, (write_vcd, write_fst), strict=True):
+        if path:
+            write(path, waves)
 
 
 # What is told of it.

@@ -101,10 +101,10 @@ class Elements(Rooms):
     def _whole_of(self, name: str) -> str | None:
         """The value that a view is, if it takes it apart and puts it together again."""
         if name not in self._wholes:
-            places, shape = self._sources.of(name), self.module.form(name).shape
+            places, form = self._sources.of(name), self.module.form(name)
             flat = places.where.reshape(-1)
             (base, *others), same = places.bases, (flat == np.arange(flat.size)).all()
-            whole = same and not others and self.module.form(base).shape == shape
+            whole = same and not others and self.module.form(base) == form
             self._wholes[name] = base if whole else None
         return self._wholes[name]
 

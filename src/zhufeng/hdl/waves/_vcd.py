@@ -9,7 +9,7 @@ from zhufeng.base import durable
 from zhufeng.hdl.verilog._names import CLOCK
 from zhufeng.hdl.waves._waves import Wave, Waves, indexed
 
-_PERIOD_NS = 10
+PERIOD_NS = 10
 
 
 def write_vcd(path: Path, waves: Waves) -> None:
@@ -29,7 +29,7 @@ def write_vcd(path: Path, waves: Waves) -> None:
             variables = [
                 writer.register_var(
                     (waves.module, *wave.path),
-                    _reference(wave),
+                    reference(wave),
                     "reg" if wave.held else "wire",
                     wave.width,
                     init=wave.values[0],
@@ -37,18 +37,18 @@ def write_vcd(path: Path, waves: Waves) -> None:
                 for wave in waves.signals
             ]
             for cycle in range(waves.cycles):
-                begin = cycle * _PERIOD_NS
+                begin = cycle * PERIOD_NS
                 if clock is not None:
                     writer.change(clock, begin, 1)
                 for wave, variable in zip(waves.signals, variables, strict=True):
                     writer.change(variable, begin, wave.values[cycle])
                 if clock is not None:
-                    writer.change(clock, begin + _PERIOD_NS // 2, 0)
-            writer.flush(waves.cycles * _PERIOD_NS)
+                    writer.change(clock, begin + PERIOD_NS // 2, 0)
+            writer.flush(waves.cycles * PERIOD_NS)
         text.detach()
 
 
-def _reference(wave: Wave) -> str:
+def reference(wave: Wave) -> str:
     """A name, with the range of its bits where a viewer could take an index for one."""
     bits = f" [{wave.width - 1}:0]" if wave.index or wave.width > 1 else ""
     return indexed(wave.name, wave.index) + bits
