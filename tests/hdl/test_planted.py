@@ -131,6 +131,12 @@ COMPILER_PLANTS = (
         "half = replace(form, width=8,",
         TILES,
     ),
+    Plant(
+        "compile/_elements.py",
+        "self.module.form(base) == form",
+        "self.module.form(base).shape == form.shape",
+        LANES,
+    ),
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
     Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),
     Plant("compile/_wave.py", "place[axis] = self._tile[axis] - 1", "place[axis] = 0", TILES),
