@@ -10,7 +10,7 @@ from typing import Final
 from zhufeng.hdl.compile._blocks import Blocks
 from zhufeng.hdl.compile._engine import Code, coded
 from zhufeng.hdl.compile._frame import Entry
-from zhufeng.hdl.compile._lanes import Lanes, container
+from zhufeng.hdl.compile._lanes import WORD, Lanes, container
 from zhufeng.hdl.compile._layout import Layout, layout
 from zhufeng.hdl.compile._loops import loops
 from zhufeng.hdl.compile._nest import Nest, nest
@@ -38,11 +38,19 @@ class Kernel:
     code: Code
 
 
+def most_lanes(module: Module) -> int:
+    """Above a word, LLVM takes a number apart: in many lanes, that takes it minutes."""
+    wide = any(let.form.width > WORD for let in module.lets.values())
+    return WIDTHS[0] if wide else WIDTHS[-1]
+
+
 def worth_trying(module: Module) -> tuple[int, ...]:
     """Numbers of lanes of which one is likely to be best.
 
     Most of what is computed should fill a vector, or two; the widest register of a tile, one.
     """
+    if (most := most_lanes(module)) < _MOST[0]:
+        return (most,)
     if tiled := _tiled(module):
         widest = max(container(one.form.width) for one in tiled[1].module.registers.values())
         return (_nearest(widest),)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, POINTER
-from zhufeng.hdl.compile._layout import Layout
+from zhufeng.hdl.compile._layout import ALIGNMENT, Layout
 from zhufeng.hdl.ir import Module
 
 ENTRY = "zhufeng_run"
@@ -63,6 +63,13 @@ class Entry(ABC):
             place = builder.gep(self.arguments["ports"], [INDEX(2 * number)], source_etype=INDEX)
             step = builder.gep(self.arguments["ports"], [INDEX(2 * number + 1)], source_etype=INDEX)
             found.append((builder.load(place, typ=POINTER), builder.load(step, typ=INDEX)))
+        return found
+
+    def own(self, size: int) -> Any:
+        """Memory of the function's own, so many bytes: nobody else reads it, as LLVM knows."""
+        with self.builder.goto_entry_block():
+            found = self.builder.alloca(llvm.ArrayType(BYTE, size))
+        found.align, found.type = ALIGNMENT, POINTER
         return found
 
     def _port(self, number: int, cycle: Any) -> Any:

@@ -10,8 +10,8 @@ from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._elements import Elements
 from zhufeng.hdl.compile._frame import ENTRY, Carried, Frame
-from zhufeng.hdl.compile._lanes import BYTE, POINTER, Lanes
-from zhufeng.hdl.compile._layout import ALIGNMENT, Layout, layout
+from zhufeng.hdl.compile._lanes import Lanes
+from zhufeng.hdl.compile._layout import Layout, layout
 from zhufeng.hdl.compile._operations import Value
 from zhufeng.hdl.compile._plan import Plan, Planner, Sink, Step, is_straight
 from zhufeng.hdl.compile._rooms import Index
@@ -60,12 +60,7 @@ class Loops(Elements, Frame):
     ) -> None:
         super().__init__(module, plan, places, unit, name)
         if 0 < places.scratch_bytes <= _OWN:
-            # LLVM knows then that nobody else reads it, and keeps what it can in registers.
-            with self.builder.goto_entry_block():
-                room = llvm.ArrayType(BYTE, places.scratch_bytes)
-                own = self.builder.alloca(room)
-            own.align, own.type = ALIGNMENT, POINTER
-            self.arguments["scratch"] = own
+            self.arguments["scratch"] = self.own(places.scratch_bytes)
 
     # The cycles.
 

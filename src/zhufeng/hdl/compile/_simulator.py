@@ -11,7 +11,7 @@ import numpy as np
 
 from zhufeng.hdl import interpret
 from zhufeng.hdl.compile._batch import Batch, covered_by, failures_of
-from zhufeng.hdl.compile._build import WIDTHS, Kernel, build, worth_trying
+from zhufeng.hdl.compile._build import WIDTHS, Kernel, build, most_lanes, worth_trying
 from zhufeng.hdl.compile._data import Bytes, aligned, packed
 from zhufeng.hdl.compile._expose import exposed
 from zhufeng.hdl.compile._given import checked_inputs, checked_lanes, checked_outputs, checked_size
@@ -71,7 +71,9 @@ class Simulator:
     def _built(self, lanes: int) -> Kernel:
         asked = checked_lanes(self.module, lanes, None, "")
         wide = next((width for width in (1, *WIDTHS) if width >= asked), None)
-        return self._tried() if wide is None else build(self._low.module, wide)
+        if wide is None:
+            return self._tried()
+        return build(self._low.module, min(wide, most_lanes(self._low.module)))
 
     def _tried(self) -> Kernel:
         """The fastest of a few."""

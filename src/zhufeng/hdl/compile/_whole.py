@@ -222,9 +222,8 @@ class Whole(Frame):
         of = self.module.form(array)
         bits = max(8, container(of.width))
         room = Room(0, of, bits, Lanes(1).bytes(bits))
-        with self.builder.goto_entry_block():
-            held = self.builder.alloca(Lanes(room.form.size).type(room.bits))
-        self._store(self._value(array).lanes, held, room)
+        held = self.own(room.bytes)
+        self._spill(self._value(array).lanes, held, room)
         size, first = len(numbers), numbers[0].reshape(-1).tolist()
         apart = int(numbers[1].reshape(-1)[0]) - first[0]
         found = []
@@ -235,6 +234,14 @@ class Whole(Frame):
             one = self._load_one(held, offset, of)
             found.append(one if fits is None else self.builder.select(fits, one, one.type(0)))
         return Value(self._joined(found), clean=self._value(array).clean)
+
+    def _spill(self, lanes: Any, held: Any, room: Room) -> None:
+        if container(room.form.width) > 1:
+            self._store(lanes, held, room)
+            return
+        # LLVM 22.1 fails on some vectors of bits that are made bytes.
+        for number in range(room.form.size):
+            self._store_one(self._one(lanes, number), held, INDEX(number * room.element))
 
     def _put(self, let: Let) -> Value:
         array, chosen, value = let.args
