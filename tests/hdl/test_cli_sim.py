@@ -183,8 +183,9 @@ def test_a_state_is_saved_and_gone_on_from(
 def test_waves_of_chosen_signals_are_of_the_lane(
     adder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    vcd = tmp_path / "wave.vcd"
-    base = (adder, "--top", "adder", "--cycles", 30, "--lanes", 3, "--vcd", vcd)
+    pywellen = pytest.importorskip("pywellen")
+    vcd, fst = tmp_path / "wave.vcd", tmp_path / "wave.fst"
+    base = (adder, "--top", "adder", "--cycles", 30, "--lanes", 3, "--vcd", vcd, "--fst", fst)
     texts = []
     for lane in range(3):
         told = sim(capsys, *base, "--lane", lane, "--signals", "add.y")
@@ -193,6 +194,8 @@ def test_waves_of_chosen_signals_are_of_the_lane(
         code = next(line.split()[3] for line in text.splitlines() if " sum [8:0]" in line)
         values = [line.split()[0] for line in text.splitlines() if line.endswith(f" {code}")]
         assert int(values[-1][1:], 2) == told["last"]["sum"][lane]
+        trace = next(one for one in pywellen.Waveform(str(fst)).all_vars() if one.name == "sum")
+        assert int(trace.signal.value_at(299)) == told["last"]["sum"][lane]
         texts.append(text)
     assert len(set(texts)) == 3
 
