@@ -190,3 +190,13 @@ def knob_of_more_than_all(_: Path, __: Patch) -> None:
 )
 def reset_without_its_bit(_: Path, __: Patch) -> None:
     verify("zhufeng.hdl.examples:systolic", reset=("rst_n",))
+
+
+@case(
+    "a stream is not usable",
+    "VALID=READY, two ports",
+    "tx_valid",
+    "write for instance in_valid=in_ready",
+)
+def stream_without_its_ready(_: Path, __: Patch) -> None:
+    verify("zhufeng.hdl.examples:systolic", stream=("tx_valid",))

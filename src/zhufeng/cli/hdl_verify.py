@@ -95,7 +95,7 @@ def verify(
     talk.begin()
     given = {"stimulus": _named(stimulus), "monitor": _named(monitor)}
     module = _loaded(design, more, top)
-    streams = None if stream is None else {k: str(v) for k, v in map(split_parameter, stream)}
+    streams = None if stream is None else dict(map(_stream, stream))
     if replay is not None:
         from zhufeng.hdl.verify import Bench  # noqa: PLC0415 (--help needs none of it)
 
@@ -183,6 +183,18 @@ def _knobs(given: Sequence[str]) -> dict[str, Knob]:
             )
         found.setdefault(port, {})[kind] = number
     return {port: Knob(**parts) for port, parts in found.items()}  # type: ignore[arg-type]
+
+
+def _stream(text: str) -> tuple[str, str]:
+    valid, _, ready = text.partition("=")
+    if not (valid and ready):
+        raise InputError(
+            "a stream is not usable",
+            expected="VALID=READY, two ports",
+            came=shown(text),
+            do="write for instance in_valid=in_ready",
+        )
+    return valid, ready
 
 
 def _level(text: str) -> tuple[str, int]:
