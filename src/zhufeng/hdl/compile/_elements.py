@@ -35,6 +35,16 @@ class _Column(NamedTuple):
     """How many elements lie from one to the next."""
 
 
+class _Part(NamedTuple):
+    """Of what is joined."""
+
+    value: str
+    start: int
+    """Its place along the axis,"""
+    end: int
+    """and that of the next one."""
+
+
 class Elements(Rooms):
     """Values as they are needed, an element at a time."""
 
@@ -148,35 +158,35 @@ class Elements(Rooms):
 
     def _chosen(self, let: Let, index: Index) -> Value:
         """An element of one of those that are joined."""
-        axis = let.data[0]
+        axis, start, parts = let.data[0], 0, list[_Part]()
         assert isinstance(axis, int)
-        place, start, ends = index[axis], 0, []
         for arg in let.args:
-            size = self.module.form(arg).shape[axis]
-            ends.append((arg, start, start + size))
-            start += size
+            parts.append(_Part(arg, start, start + self.module.form(arg).shape[axis]))
+            start = parts[-1].end
+        return self._of_parts(parts, axis, index)
+
+    def _of_parts(self, parts: Sequence[_Part], axis: int, index: Index) -> Value:
+        def within(part: _Part, place: Any) -> Index:
+            return (*index[:axis], self._plus(place, -part.start), *index[axis + 1 :])
+
+        place = index[axis]
         low, high = (place, place) if isinstance(place, int) else place[1:]
-        for arg, start, end in ends:
-            if start <= low <= high < end:
-                moved = self._plus(place, -start)
-                return self._element(arg, (*index[:axis], moved, *index[axis + 1 :]))
-        (first, _, end), (second, *_) = ends
-        builder = self.builder
-        before = builder.icmp_unsigned("<", place.value, INDEX(end))
-        after = builder.sub(place.value, INDEX(end))
-        places = (
-            Place(builder.select(before, place.value, INDEX(0)), low, end - 1),
-            Place(builder.select(before, INDEX(0), after), 0, high - end),
-        )
-        whole = [(*index[:axis], one, *index[axis + 1 :]) for one in places]
-        one, other = (
-            self._address(arg, at) for arg, at in zip((first, second), whole, strict=True)
-        )
-        if one is not None and other is not None and one[1].bits == other[1].bits:
-            address = builder.select(before, one[0], other[0])
-            clean = all(self._is_clean(self._behind(arg)) for arg in (first, second))
-            return Value(self._load(address, one[1]), clean=clean)
-        a, b = (self._element(arg, at) for arg, at in zip((first, second), whole, strict=True))
+        first, *others = (one for one in parts if one.start <= high and low < one.end)
+        if not others:
+            return self._element(first.value, within(first, place))
+        builder, end = self.builder, INDEX(first.end)
+        before = builder.icmp_unsigned("<", place.value, end)
+        here = Place(builder.select(before, place.value, INDEX(low)), low, first.end - 1)
+        there = Place(builder.select(before, end, place.value), first.end, high)
+        if len(others) == 1:
+            both = ((first, here), (others[0], there))
+            one, other = (self._address(part.value, within(part, at)) for part, at in both)
+            if one is not None and other is not None and one[1].bits == other[1].bits:
+                address = builder.select(before, one[0], other[0])
+                clean = all(self._is_clean(self._behind(part.value)) for part, _ in both)
+                return Value(self._load(address, one[1]), clean=clean)
+        a = self._element(first.value, within(first, here))
+        b = self._of_parts(others, axis, (*index[:axis], there, *index[axis + 1 :]))
         return Value(builder.select(before, a.lanes, b.lanes), clean=a.clean and b.clean)
 
     def _behind(self, name: str) -> str:

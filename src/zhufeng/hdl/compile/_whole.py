@@ -177,11 +177,18 @@ class Whole(Frame):
     def _unpacked(self, let: Let) -> Value:
         (arg,) = let.args
         form, width, count = self.module.form(arg), let.form.width, let.form.shape[-1]
-        operations, bits = self._operations(let.form), container(form.width)
-        every = self._at(arg, np.repeat(self._numbers(arg).reshape(-1), count))
-        amounts = [n % count * width for n in range(let.form.size)]
+        size = let.form.size
+        # LLVM 22.1 fails on bits of numbers in vectors of 31: they are in one of 32.
+        more = (1 << (size - 1).bit_length()) - size
+        operations, bits = Operations(self.builder, Lanes(size + more)), container(form.width)
+        places = np.repeat(self._numbers(arg).reshape(-1), count)
+        every = self._at(arg, np.pad(places, (0, more)))
+        amounts = [n % count * width for n in range(size + more)]
         moved = self.builder.lshr(operations.bits_of(every, form), self._vector_of(bits, amounts))
-        return operations.part(Value(moved, clean=False), form, 0, let.form)
+        found = operations.part(Value(moved, clean=False), form, 0, let.form)
+        if not more:
+            return found
+        return Value(self._shuffled(found.lanes, found.lanes, np.arange(size)), found.clean)
 
     def _packed(self, let: Let) -> Value:
         (arg,) = let.args
@@ -223,7 +230,7 @@ class Whole(Frame):
         bits = max(8, container(of.width))
         room = Room(0, of, bits, Lanes(1).bytes(bits))
         held = self.own(room.bytes)
-        self._spill(self._value(array).lanes, held, room)
+        self._store(self._value(array).lanes, held, room)
         size, first = len(numbers), numbers[0].reshape(-1).tolist()
         apart = int(numbers[1].reshape(-1)[0]) - first[0]
         found = []
@@ -234,14 +241,6 @@ class Whole(Frame):
             one = self._load_one(held, offset, of)
             found.append(one if fits is None else self.builder.select(fits, one, one.type(0)))
         return Value(self._joined(found), clean=self._value(array).clean)
-
-    def _spill(self, lanes: Any, held: Any, room: Room) -> None:
-        if container(room.form.width) > 1:
-            self._store(lanes, held, room)
-            return
-        # LLVM 22.1 fails on some vectors of bits that are made bytes.
-        for number in range(room.form.size):
-            self._store_one(self._one(lanes, number), held, INDEX(number * room.element))
 
     def _put(self, let: Let) -> Value:
         array, chosen, value = let.args
