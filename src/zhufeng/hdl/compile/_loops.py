@@ -11,9 +11,9 @@ from llvmlite import ir as llvm
 from zhufeng.hdl.compile._elements import Elements
 from zhufeng.hdl.compile._frame import ENTRY, Carried, Frame
 from zhufeng.hdl.compile._lanes import Lanes
-from zhufeng.hdl.compile._layout import Layout, layout
+from zhufeng.hdl.compile._layout import layout
 from zhufeng.hdl.compile._operations import Value
-from zhufeng.hdl.compile._plan import Plan, Planner, Sink, Step, is_straight
+from zhufeng.hdl.compile._plan import Planner, Sink, Step, is_straight
 from zhufeng.hdl.compile._rooms import Index
 from zhufeng.hdl.compile._widen import products_as_wide_as_sums, wide_registers
 from zhufeng.hdl.ir import Form, Module
@@ -50,22 +50,12 @@ def loops(
 class Loops(Elements, Frame):
     """Small values written out, large ones in loops over their elements."""
 
-    def __init__(
-        self,
-        module: Module,
-        plan: Plan,
-        places: Layout,
-        unit: llvm.Module | None = None,
-        name: str = ENTRY,
-    ) -> None:
-        super().__init__(module, plan, places, unit, name)
-        if 0 < places.scratch_bytes <= _OWN:
-            self.arguments["scratch"] = self.own(places.scratch_bytes)
-
     # The cycles.
 
     def loaded(self) -> Carried:
         """See `Frame`."""
+        if 0 < self.layout.scratch_bytes <= _OWN:
+            self.arguments["scratch"] = self.own(self.layout.scratch_bytes)
         state = self.arguments["state"]
         self.held = {
             name: [self._load(self._at(state, room, n), room) for n in range(room.form.size)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,10 +36,6 @@ def write_fst(path: Path, waves: Waves) -> None:
 
 
 def _write(lib: Any, writer: Any, waves: Waves) -> None:
-    def declared(wave: Wave) -> int:
-        kind = lib.FST_VT_VCD_REG if wave.held else lib.FST_VT_VCD_WIRE
-        return _variable(lib, writer, kind, wave.width, reference(wave))
-
     lib.fstWriterSetScope(writer, lib.FST_ST_VCD_MODULE, waves.module.encode(), b"")
     clock = 0
     if waves.clocked:
@@ -50,7 +45,8 @@ def _write(lib: Any, writer: Any, waves: Waves) -> None:
     for wave in signals:
         _enter(lib, writer, inside, wave.path)
         inside = wave.path
-        variables.append(declared(wave))
+        kind = lib.FST_VT_VCD_REG if wave.held else lib.FST_VT_VCD_WIRE
+        variables.append(_variable(lib, writer, kind, wave.width, reference(wave)))
     _enter(lib, writer, inside, ())
     lib.fstWriterSetUpscope(writer)
     for cycle in range(waves.cycles):
@@ -75,8 +71,8 @@ def _variable(lib: Any, writer: Any, kind: int, width: int, name: str) -> int:
 def _enter(lib: Any, writer: Any, path: Sequence[str], to: Sequence[str]) -> None:
     """Leave scopes, and enter others."""
     shared = 0
-    for one, other in zip_longest(path, to):
-        if one is None or one != other:
+    for one, other in zip(path, to, strict=False):
+        if one != other:
             break
         shared += 1
     for _ in path[shared:]:
