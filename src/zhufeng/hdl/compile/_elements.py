@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._frame import ENTRY
@@ -15,7 +14,6 @@ from zhufeng.hdl.compile._layout import Layout, Room
 from zhufeng.hdl.compile._operations import Value
 from zhufeng.hdl.compile._plan import Plan, Sink, is_view
 from zhufeng.hdl.compile._rooms import BIT, Index, Place, Rooms
-from zhufeng.hdl.compile._sources import Sources
 from zhufeng.hdl.ir import Form, Let, Module
 
 _CHAIN: Final = 16
@@ -57,8 +55,6 @@ class Elements(Rooms):
         name: str = ENTRY,
     ) -> None:
         super().__init__(module, plan, layout, unit, name)
-        self._sources = Sources(module, lambda name: is_view(module, name))
-        self._wholes: dict[str, str | None] = {}
         self.straight: dict[str, dict[Index, Value]] = {}
         """Elements of what is written out."""
         self.element_of: dict[str, Value] = {}
@@ -87,7 +83,8 @@ class Elements(Rooms):
 
     def _element(self, name: str, index: Index) -> Value:
         """What stands for an element."""
-        if name in self.element_of and index == self.place:
+        if name in self.element_of and (index == self.place or name not in self.layout.scratch):
+            # However its place is told: what is needed at others stands in memory.
             return self.element_of[name]
         let = self.module.lets[name]
         fixed = all(isinstance(one, int) for one in index)
@@ -97,8 +94,7 @@ class Elements(Rooms):
             number = self._flat(index, let.form.shape)
             return Value(self.held[str(let.data[0])][number], clean=True)
         if is_view(self.module, name):
-            of = self._whole_of(name)
-            return self._viewed(let, index) if of is None else self._element(of, index)
+            return self._viewed(let, index)
         if let.op == "const":
             return self._constant(name, let, index)
         stands = self._address(name, index)
@@ -107,16 +103,6 @@ class Elements(Rooms):
 
     def _is_clean(self, name: str) -> bool:
         return self.module.lets[name].op in ("register", "input")
-
-    def _whole_of(self, name: str) -> str | None:
-        """The value that a view is, if it takes it apart and puts it together again."""
-        if name not in self._wholes:
-            places, form = self._sources.of(name), self.module.form(name)
-            flat = places.where.reshape(-1)
-            (base, *others), same = places.bases, (flat == np.arange(flat.size)).all()
-            whole = same and not others and self.module.form(base) == form
-            self._wholes[name] = base if whole else None
-        return self._wholes[name]
 
     def _viewed(self, let: Let, index: Index) -> Value:
         (arg, *_) = let.args
