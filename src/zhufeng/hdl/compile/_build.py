@@ -14,6 +14,7 @@ from zhufeng.hdl.compile._lanes import WORD, Lanes, container
 from zhufeng.hdl.compile._layout import Layout, layout
 from zhufeng.hdl.compile._loops import loops
 from zhufeng.hdl.compile._nest import Nest, nest
+from zhufeng.hdl.compile._operations import vector_bits
 from zhufeng.hdl.compile._plan import NOTHING, is_view
 from zhufeng.hdl.compile._split import Parts, split
 from zhufeng.hdl.compile._whole import Whole
@@ -21,10 +22,6 @@ from zhufeng.hdl.ir import Module, print_ir
 
 WIDTHS = (8, 16, 32, 64)
 """How many lanes there may be, beside 1."""
-_MOST: Final = WIDTHS[1:]
-"""Of which one is best, of lanes for their number's sake."""
-_VECTOR: Final = 512
-"""Bits of the widest register of the machine."""
 _WRITTEN_OUT: Final = 1 << 16
 """Elements of all values of a module whose arrays are vectors."""
 
@@ -49,7 +46,7 @@ def worth_trying(module: Module) -> tuple[int, ...]:
 
     Most of what is computed should fill a vector, or two; the widest register of a tile, one.
     """
-    if (most := most_lanes(module)) < _MOST[0]:
+    if (most := most_lanes(module)) < WIDTHS[-1]:
         return (most,)
     if tiled := _tiled(module):
         widest = max(container(one.form.width) for one in tiled[1].module.registers.values())
@@ -61,12 +58,12 @@ def worth_trying(module: Module) -> tuple[int, ...]:
     ]
     count = sum(size for size, _ in sizes)
     first = _nearest(sum(size * width for size, width in sizes) / max(1, count))
-    return tuple(dict.fromkeys((first, min(2 * first, _MOST[-1]))))
+    return tuple(dict.fromkeys((first, min(2 * first, most))))
 
 
 def _nearest(bits: float) -> int:
     """How many lanes of so many bits about fill a vector."""
-    return min(_MOST, key=lambda lanes: abs(math.log2(lanes * max(1, bits) / _VECTOR)))
+    return min(WIDTHS, key=lambda lanes: abs(math.log2(lanes * max(1, bits) / vector_bits())))
 
 
 def _tiled(module: Module) -> tuple[Parts, Nest] | None:

@@ -25,10 +25,6 @@ class Value(NamedTuple):
     """Whether each lane holds the number, and not only its bits with anything above them."""
 
 
-_ROW: Final = 16
-"""Lanes of 32 bits in the widest vector."""
-
-
 _PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
 _PAIRS_ADDED: Final = "llvm.x86.avx512.vpdpwssd.512"
 
@@ -37,6 +33,17 @@ _PAIRS_ADDED: Final = "llvm.x86.avx512.vpdpwssd.512"
 def has_feature(name: str) -> bool:
     """Whether this machine has some instructions, by LLVM's name for them."""
     return bool(binding.get_host_cpu_features().get(name))
+
+
+@cache
+def vector_bits() -> int:
+    """Of the widest register of the machine in which integers are computed."""
+    return 512 if has_feature("avx512bw") else 256
+
+
+def vectors() -> int:
+    """How many of them there are."""
+    return 32 if has_feature("avx512vl") else 16
 
 
 class Given(NamedTuple):
@@ -150,7 +157,7 @@ class Operations:
 
     def _rows(self, vector: Any) -> list[Any]:
         """As many lanes of 32 bits each as the widest vector of the machine has."""
-        size = min(self.lanes.count, _ROW)
+        size = min(self.lanes.count, vector_bits() // 32)
         found = []
         for first in range(0, self.lanes.count, size):
             order = [llvm.IntType(32)(first + lane) for lane in range(size)]
@@ -175,14 +182,12 @@ class Operations:
     @property
     def multiplies_halves(self) -> bool:
         """Whether the machine has an instruction for that."""
-        if self.lanes.count % _ROW == 0:
-            return has_feature("avx512bw")
-        return self.lanes.count in _PAIRS and has_feature("avx2")
+        return self.lanes.count > 1 and has_feature("avx2")
 
     @property
     def adds_products(self) -> bool:
         """Whether it has one that adds them too."""
-        return self.lanes.count % _ROW == 0 and has_feature("avx512vnni")
+        return self.lanes.count % 16 == 0 and has_feature("avx512vnni")
 
 
 def _arithmetic(code: Operations, of: Given) -> Value:

@@ -18,7 +18,7 @@ from zhufeng.hdl.compile._delays import Delays
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, container
 from zhufeng.hdl.compile._layout import ALIGNMENT, Layout
 from zhufeng.hdl.compile._nest import Edge, Nest
-from zhufeng.hdl.compile._operations import PRODUCT, Value
+from zhufeng.hdl.compile._operations import PRODUCT, Value, vector_bits, vectors
 from zhufeng.hdl.compile._plan import Plan, is_view
 from zhufeng.hdl.compile._rooms import Index
 
@@ -26,10 +26,8 @@ CYCLES: Final = 32
 """Of a block: an even number, so that registers that stand in memory twice are where they were."""
 _WRITTEN_OUT: Final = 4
 """Cycles of them."""
-_HELD: Final = 24
-"""Registers of the machine for those of a tile; twice as many bring nothing but twice the code."""
-_VECTOR: Final = 512
-"""Bits of one."""
+_HELD: Final = 3 / 4
+"""Of the registers of the machine, for those of a tile; more bring nothing but more code."""
 _SUM: Final = 32
 """Bits of what products can be added to in one go."""
 _MOST_ROWS: Final = 4
@@ -40,9 +38,9 @@ Cells = dict[tuple[str, int, int], Any]
 def tile(nest: Nest, lanes: int) -> tuple[int, int]:
     """Rows and columns of a tile: what registers of the machine hold."""
     forms = (one.form for one in nest.module.registers.values())
-    size = sum(-(-container(form.width) * lanes // _VECTOR) for form in forms)
+    size = sum(-(-container(form.width) * lanes // vector_bits()) for form in forms)
     rows = max(n for n in range(1, _MOST_ROWS + 1) if nest.shape[0] % n == 0)
-    most = max(1, _HELD // (size * rows))
+    most = max(1, int(_HELD * vectors()) // (size * rows))
     return rows, max(n for n in range(1, most + 1) if nest.shape[1] % n == 0)
 
 
