@@ -12,7 +12,7 @@ import numpy as np
 from zhufeng.hdl import interpret
 from zhufeng.hdl.compile._batch import Batch, covered_by, failures_of
 from zhufeng.hdl.compile._build import WIDTHS, Kernel, build, most_lanes, worth_trying
-from zhufeng.hdl.compile._data import Bytes, aligned, packed
+from zhufeng.hdl.compile._data import Bytes, packed
 from zhufeng.hdl.compile._expose import exposed
 from zhufeng.hdl.compile._given import checked_inputs, checked_lanes, checked_outputs, checked_size
 from zhufeng.hdl.compile._lower import lowered
