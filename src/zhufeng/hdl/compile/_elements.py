@@ -14,6 +14,7 @@ from zhufeng.hdl.compile._layout import Layout, Room
 from zhufeng.hdl.compile._operations import Value
 from zhufeng.hdl.compile._plan import Plan, Sink, is_view
 from zhufeng.hdl.compile._rooms import BIT, Index, Place, Rooms
+from zhufeng.hdl.compile._sources import Sources
 from zhufeng.hdl.ir import Form, Let, Module
 
 _CHAIN: Final = 16
@@ -60,6 +61,9 @@ class Elements(Rooms):
         self.element_of: dict[str, Value] = {}
         """What the loop that is being written has computed at its place."""
         self.place: Index = ()
+        self.off: str | None = None
+        """A bit that is 0 in all lanes where code is being written."""
+        self._sources = Sources(module, lambda name: is_view(module, name))
 
     # Elements.
 
@@ -70,16 +74,25 @@ class Elements(Rooms):
             case "read", str(memory), int(number):
                 address = self.module.memories[memory].reads[number].address
                 return self._read(memory, address, index)
-            case "take", *_:
-                return self._taken(let, index)
-            case "put", *_:
-                return self._put(let, index)
-            case "pack", *_:
-                return self._packed(let, index)
-            case "join", *_:
-                return self._chosen(let, index)
+            case "mux", *_ if self.off is not None and self.chooser(let) == self.off:
+                return self._element(let.args[-1], index)
+        moved = {
+            "take": self._taken,
+            "put": self._put,
+            "pack": self._packed,
+            "join": self._chosen,
+        }
+        if let.op in moved:
+            return moved[let.op](let, index)
         forms = [self.module.form(arg) for arg in let.args]
         return self.operations.made(let, forms, [self._element(arg, index) for arg in let.args])
+
+    def chooser(self, let: Let) -> str | None:
+        """The bit by which all elements of a value are chosen, if it is one bit."""
+        if let.op != "mux" or not let.form.shape:
+            return None
+        bases = self._sources.of(let.args[0]).bases
+        return bases[0] if len(bases) == 1 and not self.module.form(bases[0]).shape else None
 
     def _element(self, name: str, index: Index) -> Value:
         """What stands for an element."""

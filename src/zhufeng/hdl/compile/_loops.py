@@ -148,15 +148,39 @@ class Loops(Elements, Frame):
                 end()
             self.place, self.element_of = (), {}
 
-        self._loop(
-            shape,
-            body,
-            descending=step.descending,
-            cuts=step.cuts,
-            unroll=_UNROLLED if len(step.values) <= _SMALL else 1,
-        )
+        def every() -> None:
+            self._loop(
+                shape,
+                body,
+                descending=step.descending,
+                cuts=step.cuts,
+                unroll=_UNROLLED if len(step.values) <= _SMALL else 1,
+            )
+
+        if (bit := self._chosen_by(step)) is None:
+            every()
+        else:
+            some = self.as_number(self._element(bit, ()).lanes)
+            on = self.builder.icmp_unsigned("!=", some, some.type(0))
+            with self.builder.if_else(on) as (then, otherwise):
+                with then:
+                    every()
+                with otherwise:
+                    self.off = bit
+                    every()
+                    self.off = None
         for sink, variable in counts.items():
             self.tell(sink.number, self.builder.load(variable, typ=variable.allocated_type))
+
+    def _chosen_by(self, step: Step) -> str | None:
+        """A bit by which all elements of a loop are chosen, if the loop is small.
+
+        Mostly it is 0 in all lanes: that something is loaded, or begins.
+        """
+        if len(step.values) > _SMALL:
+            return None
+        bits = (self.chooser(self.module.lets[name]) for name in step.values)
+        return next((bit for bit in bits if bit is not None), None)
 
     def _straight(self, name: str) -> None:
         form = self.module.form(name)

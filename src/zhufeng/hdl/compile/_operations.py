@@ -16,6 +16,10 @@ PRODUCT: Final = "product16"
 """An operation on numbers of 16 bits in 32: the first one, and the bits of the second one."""
 
 
+_SINGLE, _FRACTION, _BIAS = 32, 23, 127
+"""Bits of a single (IEEE 754 binary32), of its fraction, and the bias of its exponent."""
+
+
 class Value(NamedTuple):
     """An element."""
 
@@ -27,6 +31,14 @@ class Value(NamedTuple):
 
 _PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
 _PAIRS_ADDED: Final = "llvm.x86.avx512.vpdpwssd.512"
+_SHIFTS: Final = {
+    (op, bits, size): f"llvm.x86.{extension}.{name}.{letter}{suffix}"
+    for op, name in (("shl", "psllv"), ("lshr", "psrlv"), ("ashr", "psrav"))
+    for bits, letter in ((32, "d"), (64, "q"))
+    for size, extension, suffix in ((256, "avx2", ".256"), (512, "avx512", ".512"))
+    if (op, bits, size) != ("ashr", 64, 256)
+}
+"""By operation, bits of a number, and those of a vector."""
 
 
 @cache
@@ -140,7 +152,7 @@ class Operations:
     def halves_multiplied(self, a: Any, b: Any) -> Any:
         """Products of the lower halves of numbers of 32 bits, plus those of the upper ones."""
         parts = []
-        for one, other in zip(self._rows(a), self._rows(b), strict=True):
+        for one, other in zip(self._rows(a, 32), self._rows(b, 32), strict=True):
             halves = llvm.VectorType(llvm.IntType(16), 2 * one.type.count)
             pair = [self.builder.bitcast(row, halves) for row in (one, other)]
             name = _PAIRS[one.type.count]
@@ -150,14 +162,44 @@ class Operations:
     def halves_multiplied_onto(self, total: Any, a: Any, b: Any) -> Any:
         """The same, added to numbers."""
         parts = []
-        for rows in zip(self._rows(total), self._rows(a), self._rows(b), strict=True):
+        for rows in zip(*(self._rows(one, 32) for one in (total, a, b)), strict=True):
             kind = rows[0].type
             parts.append(self.builder.call(self._function(_PAIRS_ADDED, kind, *[kind] * 3), rows))
         return self._joined(parts)
 
-    def _rows(self, vector: Any) -> list[Any]:
-        """As many lanes of 32 bits each as the widest vector of the machine has."""
-        size = min(self.lanes.count, vector_bits() // 32)
+    def zeros_above(self, lanes: Any, bits: int, width: int) -> Any:
+        """How many zeros are above the highest 1 in numbers of a width."""
+        if self.lanes.count == 1 or bits != _SINGLE or width == bits or has_feature("avx512cd"):
+            count = self.intrinsic("llvm.ctlz", lanes, llvm.Constant(llvm.IntType(1), 0))
+            return self.builder.sub(count, self.lanes.constant(bits, bits - width))
+        # The exponent of a single: that of the highest bit, as rounding finds no 1 below it.
+        below = self.builder.lshr(lanes, self.lanes.constant(bits, 1))
+        alone = self.builder.and_(lanes, self.builder.not_(below))
+        rows = llvm.VectorType(llvm.FloatType(), self.lanes.count)
+        single = self.builder.bitcast(self.builder.sitofp(alone, rows), self.lanes.type(bits))
+        exponent = self.builder.lshr(single, self.lanes.constant(bits, _FRACTION))
+        most = self.lanes.constant(bits, width)
+        count = self.builder.sub(self.lanes.constant(bits, _BIAS + width - 1), exponent)
+        none = self.builder.icmp_unsigned(">", count, most)
+        return self.builder.select(none, most, count)
+
+    def shifted(self, op: str, lanes: Any, amount: Any, bits: int) -> Any:
+        """Numbers shifted by any amounts: 0, or all sign, where those are not below their bits.
+
+        None where the machine has no instruction for that.
+        """
+        size = min(self.lanes.count * bits, vector_bits())
+        if self.lanes.count == 1 or (op, bits, size) not in _SHIFTS or not has_feature("avx2"):
+            return None
+        parts = []
+        for row, by in zip(self._rows(lanes, bits), self._rows(amount, bits), strict=True):
+            function = self._function(_SHIFTS[op, bits, size], row.type, row.type, row.type)
+            parts.append(self.builder.call(function, [row, by]))
+        return self._joined(parts)
+
+    def _rows(self, vector: Any, bits: int) -> list[Any]:
+        """As many lanes of so many bits each as the widest vector of the machine has."""
+        size = min(self.lanes.count, vector_bits() // bits)
         found = []
         for first in range(0, self.lanes.count, size):
             order = [llvm.IntType(32)(first + lane) for lane in range(size)]
@@ -214,39 +256,34 @@ def _product16(code: Operations, of: Given) -> Value:
 
 def _shl(code: Operations, of: Given) -> Value:
     to, size = of.let.form, container(of.let.form.width)
-    amount, over = _amount(code, of.args[1], of.forms[1], size, to.width)
-    found = code.builder.shl(code.low(of.args[0], of.forms[0], size, to.width), amount)
-    if over is not None:
-        found = code.builder.select(over, code.lanes.constant(size, 0), found)
+    found = _shifted(code, "shl", code.low(of.args[0], of.forms[0], size, to.width), of, size)
     return Value(found, clean=size == to.width)
 
 
 def _shr(code: Operations, of: Given) -> Value:
-    form, size = of.forms[0], container(of.forms[0].width)
-    lanes = code.cleaned(of.args[0], form)
-    amount, over = _amount(code, of.args[1], of.forms[1], size, size)
-    if form.signed:
-        if over is not None:
-            amount = code.builder.select(over, code.lanes.constant(size, size - 1), amount)
-        found = code.builder.ashr(lanes, amount)
-    else:
-        found = code.builder.lshr(lanes, amount)
-        if over is not None:
-            found = code.builder.select(over, code.lanes.constant(size, 0), found)
+    form = of.forms[0]
+    op, lanes = "ashr" if form.signed else "lshr", code.cleaned(of.args[0], form)
+    found = _shifted(code, op, lanes, of, container(form.width))
     return code.converted(Value(found, clean=True), form, of.let.form)
 
 
-def _amount(code: Operations, value: Value, form: Form, size: int, end: int) -> tuple[Any, Any]:
-    """By how much to shift `size` bits, below that; and where it is `end` or more."""
-    lanes, bits = code.cleaned(value, form), container(form.width)
-    over = None
-    if form.high >= end:
-        over = code.builder.icmp_unsigned(">=", lanes, code.lanes.constant(bits, end))
-    amount = code.resized(lanes, bits, size, signed=False)
-    if form.high >= size:
-        # LLVM takes no more; what comes of it is not used.
-        amount = code.builder.select(over, code.lanes.constant(size, 0), amount)
-    return amount, over
+def _shifted(code: Operations, op: str, lanes: Any, of: Given, size: int) -> Any:
+    """Numbers in containers of so many bits: by that and more, nothing but signs is left."""
+    value, form = of.args[1], of.forms[1]
+    by, bits = code.cleaned(value, form), container(form.width)
+    amount = code.resized(by, bits, size, signed=False)
+    if form.high < size:
+        return getattr(code.builder, op)(lanes, amount)
+    found = code.shifted(op, lanes, amount, size) if bits <= size else None
+    if found is not None:
+        return found
+    # LLVM takes no more.
+    over = code.builder.icmp_unsigned(">=", by, code.lanes.constant(bits, size))
+    most = code.lanes.constant(size, size - 1 if op == "ashr" else 0)
+    found = getattr(code.builder, op)(lanes, code.builder.select(over, most, amount))
+    if op == "ashr":
+        return found
+    return code.builder.select(over, code.lanes.constant(size, 0), found)
 
 
 def _wrap(code: Operations, of: Given) -> Value:
@@ -361,8 +398,7 @@ def _leading(code: Operations, of: Given) -> Value:
     bits = code.bits_of(of.args[0], form)
     if form.width == 1:
         bits, size = code.builder.zext(bits, code.lanes.type(8)), 8
-    count = code.intrinsic("llvm.ctlz", bits, llvm.Constant(llvm.IntType(1), 0))
-    count = code.builder.sub(count, code.lanes.constant(size, size - form.width))
+    count = code.zeros_above(bits, size, form.width)
     # Of a signed or a narrow container it fits all the same: it is at most the width.
     lanes = code.resized(count, size, container(of.let.form.width), signed=False)
     return Value(lanes, clean=True)
