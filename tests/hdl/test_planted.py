@@ -82,6 +82,7 @@ PLANTS = (
 )
 
 LANES, TILES = "test_compile.py", "test_compile_arrays.py"
+OPERATIONS, MACHINES = "test_compile_operations.py", "test_compile_machines.py"
 ON_FORMS, SESSIONS = "test_compile_operations.py", "test_simulator.py"
 COMPILER_PLANTS = (
     Plant("compile/_lower.py", "(on, new, old)", "(on, old, new)", LANES),
@@ -133,10 +134,18 @@ COMPILER_PLANTS = (
     ),
     Plant(
         "compile/_elements.py",
-        "self.module.form(base) == form",
-        "self.module.form(base).shape == form.shape",
+        "(index == self.place or name not in self.layout.scratch)",
+        "index == self.place",
         LANES,
     ),
+    Plant(
+        "compile/_elements.py",
+        "self._element(let.args[-1], index)",
+        "self._element(let.args[1], index)",
+        LANES,
+    ),
+    Plant("compile/_operations.py", '("ashr", "psrav")', '("ashr", "psrlv")', OPERATIONS),
+    Plant("compile/_operations.py", "_BIAS + width - 1)", "_BIAS + width)", MACHINES),
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
     Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),
     Plant("compile/_wave.py", "place[axis] = self._tile[axis] - 1", "place[axis] = 0", TILES),
