@@ -145,6 +145,12 @@ COMPILER_PLANTS = (
         LANES,
     ),
     Plant("compile/_operations.py", '("ashr", "psrav")', '("ashr", "psrlv")', OPERATIONS),
+    Plant(
+        "compile/_operations.py",
+        "return wide if needed <= form.width else",
+        "return wide if True else",
+        OPERATIONS,
+    ),
     Plant("compile/_operations.py", "_BIAS + width - 1)", "_BIAS + width)", MACHINES),
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
     Plant("compile/_wave.py", "if self._origin[axis] == 0:", "if self._origin[0] == 0:", TILES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,8 @@ class Value(NamedTuple):
     """Of LLVM; its type is that of the form in these lanes."""
     clean: bool
     """Whether each lane holds the number, and not only its bits with anything above them."""
+    wide: Any = None
+    """The same bits in wider lanes, with anything above them, where they come from such."""
 
 
 _PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
@@ -112,6 +115,9 @@ class Operations:
     def low(self, value: Value, form: Form, to: int, needed: int) -> Any:
         """In containers of `to` bits, of which the lower `needed` ones must be right."""
         bits = container(form.width)
+        wide = value.wide
+        if not form.signed and wide is not None and wide.type == self.lanes.type(to):
+            return wide if needed <= form.width else self._and(wide, to, (1 << form.width) - 1)
         known = value.lanes if needed <= form.width else self.cleaned(value, form)
         return self.resized(known, bits, to, signed=form.signed)
 
@@ -137,9 +143,10 @@ class Operations:
             return self.number(0, to)
         if low:
             lanes = self.builder.lshr(lanes, self.lanes.constant(bits, low))
-        lanes = self.resized(lanes, bits, size, signed=False)
         top = value.clean and not form.signed and low + to.width == form.width and not to.signed
-        return Value(lanes, clean=size == to.width or top)
+        wide = lanes if size < bits else None
+        lanes = self.resized(lanes, bits, size, signed=False)
+        return Value(lanes, clean=size == to.width or top, wide=wide)
 
     def intrinsic(self, name: str, lanes: Any, *flags: Any) -> Any:
         """What a function that LLVM has for every type gives."""
@@ -352,17 +359,27 @@ def _not(code: Operations, of: Given) -> Value:
 
 
 def _cat(code: Operations, of: Given) -> Value:
-    size, place, whole = container(of.let.form.width), of.let.form.width, None
+    size = container(of.let.form.width)
+    wide = None
+    if any(arg.wide is not None and arg.wide.type == code.lanes.type(2 * size) for arg in of.args):
+        wide = _joined_bits(code, of, 2 * size)
+    return Value(_joined_bits(code, of, size), clean=True, wide=wide)
+
+
+def _joined_bits(code: Operations, of: Given, size: int) -> Any:
+    place, whole = of.let.form.width, None
     for arg, form in zip(of.args, of.forms, strict=True):
         place -= form.width
         if form.width == 0:
             continue
-        part = code.bits_of(arg, form)
-        part = code.resized(part, container(form.width), size, signed=False)
+        plain = replace(form, signed=False)
+        part = code.low(
+            Value(code.bits_of(arg, form), clean=True, wide=arg.wide), plain, size, size
+        )
         if place:
             part = code.builder.shl(part, code.lanes.constant(size, place))
         whole = part if whole is None else code.builder.or_(whole, part)
-    return Value(code.lanes.constant(size, 0) if whole is None else whole, clean=True)
+    return code.lanes.constant(size, 0) if whole is None else whole
 
 
 def _bits(code: Operations, of: Given) -> Value:
