@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.hdl.host_designs import BLOCK, bf16_multiply, shared_scale, squeeze
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+from simulation.host import BLOCK, bf16_multiply, shared_scale, squeeze
 from tests.hdl.programs import program
 from zhufeng.base import InputError
 from zhufeng.hdl import Bool, Function, Signal, SInt, UInt, assert_, function
