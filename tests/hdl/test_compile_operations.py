@@ -194,7 +194,7 @@ def different(seed: int, lanes: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "lanes"), [(range(8), 1), (range(8, 12), 8), (range(12, 14), 32)]
+    ("seeds", "lanes"), [(range(8), 1), (range(8, 12), 8), (range(12, 13), 32)]
 )
 def test_operations_do_the_same_in_compiled_code(seeds: range, lanes: int) -> None:
     told = {seed: different(seed, lanes) for seed in seeds}

@@ -44,6 +44,9 @@ _SHIFTS: Final = {
 """By operation, bits of a number, and those of a vector."""
 
 
+_COUNTS: Final = frozenset({8, 16, 32, 64})
+
+
 @cache
 def has_feature(name: str) -> bool:
     """Whether this machine has some instructions, by LLVM's name for them."""
@@ -196,7 +199,7 @@ class Operations:
         None where the machine has no instruction for that.
         """
         size = min(self.lanes.count * bits, vector_bits())
-        if self.lanes.count == 1 or (op, bits, size) not in _SHIFTS or not has_feature("avx2"):
+        if not self._fills_rows or (op, bits, size) not in _SHIFTS:
             return None
         parts = []
         for row, by in zip(self._rows(lanes, bits), self._rows(amount, bits), strict=True):
@@ -231,12 +234,17 @@ class Operations:
     @property
     def multiplies_halves(self) -> bool:
         """Whether the machine has an instruction for that."""
-        return self.lanes.count > 1 and has_feature("avx2")
+        return self._fills_rows
+
+    @property
+    def _fills_rows(self) -> bool:
+        """Whether there are rows of the machine, and no part of one; elements may be any number."""
+        return has_feature("avx2") and self.lanes.count in _COUNTS
 
     @property
     def adds_products(self) -> bool:
         """Whether it has one that adds them too."""
-        return self.lanes.count % 16 == 0 and has_feature("avx512vnni")
+        return self.lanes.count % 16 == 0 and self._fills_rows and has_feature("avx512vnni")
 
 
 def _arithmetic(code: Operations, of: Given) -> Value:
