@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sys
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from simulation.amaranth_array import run as in_amaranth
-from simulation.catalogue import design
+from simulation.catalogue import NAMES, design
 from simulation.contest import Contest, Rate, in_turns, need_same, need_toggling
 from simulation.edit import times, verify
 from simulation.figure import figure
@@ -251,3 +252,20 @@ def test_the_figure_has_every_row() -> None:
         assert f"{row.design}: {row.what}" in text
     for value in ("400", "10", "0.002"):
         assert f">{value}<" in text
+
+
+# What is told of it.
+
+
+def test_the_page_tells_what_was_measured() -> None:
+    root = Path(__file__).parents[2]
+    found = json.loads((root / "bench/results/simulate.json").read_text())["figures"]
+    page = (root / "docs/hdl-simulation.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    told = {name.strip("`"): [float(one) for one in ratios] for name, *ratios in rows}
+    assert told == {
+        name: [round(found[f"{which}_{name}"], 1) for which in ("lanes", "single")]
+        for name in NAMES
+    }
+    for name in ("build_ratio_worst", "edit_to_verified"):
+        assert f"{found[name]:.2f}" in page
