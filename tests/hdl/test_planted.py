@@ -82,7 +82,7 @@ PLANTS = (
 )
 
 LANES, TILES = "test_compile.py", "test_compile_arrays.py"
-OPERATIONS, MACHINES = "test_compile_operations.py", "test_compile_machines.py"
+MACHINES = "test_compile_machines.py"
 ON_FORMS, SESSIONS = "test_compile_operations.py", "test_simulator.py"
 COMPILER_PLANTS = (
     Plant("compile/_lower.py", "(on, new, old)", "(on, old, new)", LANES),
@@ -105,7 +105,12 @@ COMPILER_PLANTS = (
         '(">", to.high, False)',
         ON_FORMS,
     ),
-    Plant("compile/_operations.py", "if needed <= form.width else", "if True else", ON_FORMS),
+    Plant(
+        "compile/_operations.py",
+        "known = value.lanes if needed <= form.width else",
+        "known = value.lanes if True else",
+        ON_FORMS,
+    ),
     Plant("compile/_plan.py", 'found.add("down")', 'found.add("up")', LANES),
     Plant("compile/_elements.py", "if form.high < depth:", "if form.high <= depth:", LANES),
     Plant(
@@ -144,12 +149,12 @@ COMPILER_PLANTS = (
         "self._element(let.args[1], index)",
         LANES,
     ),
-    Plant("compile/_operations.py", '("ashr", "psrav")', '("ashr", "psrlv")', OPERATIONS),
+    Plant("compile/_operations.py", '("ashr", "psrav")', '("ashr", "psrlv")', ON_FORMS),
     Plant(
         "compile/_operations.py",
         "return wide if needed <= form.width else",
         "return wide if True else",
-        OPERATIONS,
+        ON_FORMS,
     ),
     Plant("compile/_operations.py", "_BIAS + width - 1)", "_BIAS + width)", MACHINES),
     Plant("compile/_nest.py", "[axis == 0, axis == 1]", "[axis == 1, axis == 0]", TILES),
