@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from harness import cpu_s
 from zhufeng.hdl import (
     Bits,
     Signal,
@@ -125,9 +125,4 @@ def told(seed: int) -> Mapping[str, float]:
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
-    each = []
-    for _ in range(_ROUNDS):
-        begin = time.process_time()
-        work()
-        each.append(time.process_time() - begin)
-    return statistics.median(each)
+    return statistics.median(cpu_s(work) for _ in range(_ROUNDS))
