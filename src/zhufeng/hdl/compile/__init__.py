@@ -7,6 +7,7 @@
 from zhufeng.base import needs_extra
 
 with needs_extra("hdl"):
+    from zhufeng.hdl.compile._grid import Grid, compile_grid
     from zhufeng.hdl.compile._host import HostFunction, compile_function
     from zhufeng.hdl.compile._simulator import Run, Simulator, compile  # noqa: A004
 from zhufeng.hdl.compile._harness import harness
@@ -14,6 +15,7 @@ from zhufeng.hdl.compile._session import Session
 from zhufeng.hdl.compile._state import State
 
 __all__ = [
+    "Grid",
     "HostFunction",
     "Run",
     "Session",
@@ -21,5 +23,6 @@ __all__ = [
     "State",
     "compile",
     "compile_function",
+    "compile_grid",
     "harness",
 ]

@@ -14,10 +14,13 @@ from zhufeng.hdl.compile._layout import ALIGNMENT, Layout
 from zhufeng.hdl.ir import Module
 
 ENTRY = "zhufeng_run"
-_ARGUMENTS = ("state", "scratch", "ports", "reset", "claims")
-_NUMBERS = ("cycles", "first", "turn", "ring", "reset_step", "now")
+ARGUMENTS = ("state", "scratch", "ports", "reset", "claims")
+NUMBERS = ("cycles", "first", "turn", "ring", "reset_step", "now")
 SIGNATURE: Final = ctypes.CFUNCTYPE(
-    None, *[ctypes.c_void_p] * len(_ARGUMENTS), *[ctypes.c_int64] * len(_NUMBERS)
+    None, *[ctypes.c_void_p] * len(ARGUMENTS), *[ctypes.c_int64] * len(NUMBERS)
+)
+KIND: Final = llvm.FunctionType(
+    llvm.VoidType(), [POINTER] * len(ARGUMENTS) + [INDEX] * len(NUMBERS)
 )
 Carried = Mapping[str, list[Any]]
 """What of each register stays in registers of the machine from one cycle to the next."""
@@ -43,11 +46,9 @@ class Entry(ABC):
     ) -> None:
         self.module, self.layout, self.lanes = module, layout, layout.lanes
         self.unit = unit or llvm.Module(name=module.name)
-        types = [POINTER] * len(_ARGUMENTS) + [INDEX] * len(_NUMBERS)
-        kind = llvm.FunctionType(llvm.VoidType(), types)
-        self.function = llvm.Function(self.unit, kind, name=name)
-        self.arguments = dict(zip((*_ARGUMENTS, *_NUMBERS), self.function.args, strict=True))
-        for one in _ARGUMENTS:
+        self.function = llvm.Function(self.unit, KIND, name=name)
+        self.arguments = dict(zip((*ARGUMENTS, *NUMBERS), self.function.args, strict=True))
+        for one in ARGUMENTS:
             self.arguments[one].add_attribute("noalias")
         self.builder = llvm.IRBuilder(self.function.append_basic_block("entry"))
         self._standing = self._ports()

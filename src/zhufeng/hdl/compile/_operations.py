@@ -25,7 +25,8 @@ class Value(NamedTuple):
     """An element."""
 
     lanes: Any
-    """Of LLVM; its type is that of the form in these lanes."""
+    """Of LLVM; its type is that of the form in these lanes, or a wider one for what is added,
+    subtracted or multiplied in such."""
     clean: bool
     """Whether each lane holds the number, and not only its bits with anything above them."""
     wide: Any = None
@@ -34,6 +35,9 @@ class Value(NamedTuple):
 
 _PAIRS: Final = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}
 _PAIRS_ADDED: Final = "llvm.x86.avx512.vpdpwssd.512"
+_OCTETS: Final = {16: "llvm.x86.avx2.pmadd.ub.sw", 32: "llvm.x86.avx512.pmaddubs.w.512"}
+_WHOLE, _LEAST = 32, 256
+"""Bits of a number with halves of 16, and of the least vector with instructions for such."""
 _SHIFTS: Final = {
     (op, bits, size): f"llvm.x86.{extension}.{name}.{letter}{suffix}"
     for op, name in (("shl", "psllv"), ("lshr", "psrlv"), ("ashr", "psrav"))
@@ -121,6 +125,8 @@ class Operations:
         wide = value.wide
         if not form.signed and wide is not None and wide.type == self.lanes.type(to):
             return wide if needed <= form.width else self._and(wide, to, (1 << form.width) - 1)
+        if value.clean and value.lanes.type == self.lanes.type(to):
+            return value.lanes
         known = value.lanes if needed <= form.width else self.cleaned(value, form)
         return self.resized(known, bits, to, signed=form.signed)
 
@@ -175,6 +181,24 @@ class Operations:
         for rows in zip(*(self._rows(one, 32) for one in (total, a, b)), strict=True):
             kind = rows[0].type
             parts.append(self.builder.call(self._function(_PAIRS_ADDED, kind, *[kind] * 3), rows))
+        return self._joined(parts)
+
+    def multiplies_pairs(self, bits: int) -> bool:
+        """Whether the machine multiplies halves of numbers of so many bits, and adds the two."""
+        return self._fills_rows and bits in (16, 32) and self.lanes.count * bits >= _LEAST
+
+    def pairs_multiplied(self, a: Any, b: Any, bits: int) -> Any:
+        """Products of the lower halves of numbers, plus those of the upper ones; of halves of 8
+        bits, those of `a` have no sign, and sums must have room.
+        """
+        if bits == _WHOLE:
+            return self.halves_multiplied(a, b)
+        parts = []
+        for one, other in zip(self._rows(a, bits), self._rows(b, bits), strict=True):
+            octets = llvm.VectorType(llvm.IntType(8), 2 * one.type.count)
+            pair = [self.builder.bitcast(row, octets) for row in (one, other)]
+            name = _OCTETS[one.type.count]
+            parts.append(self.builder.call(self._function(name, one.type, octets, octets), pair))
         return self._joined(parts)
 
     def zeros_above(self, lanes: Any, bits: int, width: int) -> Any:
@@ -302,7 +326,12 @@ def _shifted(code: Operations, op: str, lanes: Any, of: Given, size: int) -> Any
 
 
 def _wrap(code: Operations, of: Given) -> Value:
-    return code.converted(of.args[0], of.forms[0], of.let.form)
+    to = of.let.form
+    found = code.converted(of.args[0], of.forms[0], to)
+    if found.clean or to.signed:
+        return found
+    # Once, and not by everybody who needs the number; LLVM leaves it out where nobody does.
+    return Value(code.bits_of(found, to), clean=True)
 
 
 def _saturate(code: Operations, of: Given) -> Value:

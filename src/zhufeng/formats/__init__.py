@@ -1,0 +1,1 @@
+"""Number formats, written in zhufeng.hdl; docs/formats.md is their contract."""

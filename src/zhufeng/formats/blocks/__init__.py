@@ -1,0 +1,46 @@
+"""Blocks of narrow integers under one scale: quantiser, random bytes, dot unit (chapters 1 to 4)."""
+
+from zhufeng.formats.blocks._bytes import block_bytes, permuted, tensor_key
+from zhufeng.formats.blocks._dot import Accumulator, accumulated, block_dot
+from zhufeng.formats.blocks._form import (
+    BLOCK,
+    GUARD,
+    PAIRS,
+    POISON,
+    WIDTHS,
+    ZERO,
+    checked_bits,
+    exponent,
+    largest,
+)
+from zhufeng.formats.blocks._quantise import (
+    largest_magnitude,
+    plane_quantiser,
+    quantiser,
+    scale_code,
+)
+from zhufeng.formats.blocks._store import packed_block, unpacked_block
+
+__all__ = [
+    "BLOCK",
+    "GUARD",
+    "PAIRS",
+    "POISON",
+    "WIDTHS",
+    "ZERO",
+    "Accumulator",
+    "accumulated",
+    "block_bytes",
+    "block_dot",
+    "checked_bits",
+    "exponent",
+    "largest",
+    "largest_magnitude",
+    "packed_block",
+    "permuted",
+    "plane_quantiser",
+    "quantiser",
+    "scale_code",
+    "tensor_key",
+    "unpacked_block",
+]

@@ -1,0 +1,238 @@
+"""Blocks over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zhufeng.base import InputError
+from zhufeng.formats import blocks
+from zhufeng.formats.blocks import BLOCK, PAIRS, POISON
+from zhufeng.formats.host import _functions as functions
+from zhufeng.hdl.compile import HostFunction
+
+Floats: TypeAlias = NDArray[np.float32]
+Codes: TypeAlias = NDArray[np.uint8]
+Elements: TypeAlias = NDArray[np.int8]
+Array: TypeAlias = NDArray[Any]
+
+_STEP: Final = PAIRS * BLOCK
+"""Elements that an accumulator takes at a time."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Operands in blocks along the axis that is summed over."""
+
+    bits: int
+    """Of an element."""
+    size: int
+    """Elements along that axis, without those that fill it up."""
+    codes: Codes
+    """Shape (..., rows, blocks): an even number of them, the last of which may be zero blocks."""
+    elements: Elements
+    """Shape (..., rows, blocks, 16)."""
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Operands in two planes."""
+
+    high: Blocks
+    low: Blocks
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Stochastic rounding: where its random bytes come from (rule 3.2)."""
+
+    seed: int
+    """Of 64 bits."""
+    step: int
+    """Of 32 bits."""
+    tensor: int
+    """Of 31 bits."""
+    orientation: int
+    """0 where the blocks run along the tensor's last axis, else 1."""
+
+    def key(self) -> NDArray[np.uint32]:
+        """Four words."""
+        words = (
+            self.seed & 0xFFFFFFFF,
+            self.seed >> 32,
+            self.step,
+            2 * self.tensor + self.orientation,
+        )
+        found: NDArray[np.uint32] = functions.key()(of=np.array(words, np.uint32))["out"]
+        return found
+
+
+def quantise(
+    x: Floats, bits: int, rounding: Rounding | None = None, *, tiles: bool = False
+) -> Blocks:
+    """Blocks along the last axis.
+
+    Args:
+        x: fp32 of shape (..., rows, size).
+        bits: of an element: 4, 5, 6 or 8.
+        rounding: stochastic; without it, to nearest.
+        tiles: whether 16 x 16 elements of rows and last axis share a scale.
+
+    Raises:
+        InputError: there are no such blocks, or `x` is no such array.
+    """
+    blocks.checked_bits(bits)
+    cut = _cut(x)
+    codes = _codes(cut, bits, tiles=tiles)
+    elements = _elements(cut, codes, bits, rounding, planes=False)["out"]
+    return Blocks(bits, x.shape[-1], codes, elements)
+
+
+def quantise_planes(
+    x: Floats, bits: int, rounding: Rounding | None = None, *, tiles: bool = False
+) -> Planes:
+    """Both planes of blocks along the last axis; as `quantise`."""
+    blocks.checked_bits(bits)
+    cut = _cut(x)
+    codes = _codes(cut, bits, tiles=tiles)
+    made = _elements(cut, codes, bits, rounding, planes=True)
+    size = x.shape[-1]
+    low = Blocks(bits, size, made["low_code"], made["low"])
+    return Planes(Blocks(bits, size, codes, made["high"]), low)
+
+
+def multiply(a: Blocks | Planes, b: Blocks | Planes, *, threads: int = 1) -> Floats:
+    """The products of the rows of `a` with those of `b`, in fp32 by chapter 4 of the contract.
+
+    Args:
+        a: of shape (..., m, k).
+        b: of shape (..., n, k).
+        threads: how many of them work at it; the result is the same.
+
+    Returns:
+        Shape (..., m, n).
+
+    Raises:
+        InputError: the shapes do not fit one another.
+    """
+    passes = _passes(a, b)
+    first, second = passes[0]
+    if first.size != second.size or first.codes.shape[:-2] != second.codes.shape[:-2]:
+        raise InputError(
+            "the operands of a matrix product",
+            expected="(..., m, k) and (..., n, k), alike but for m and n",
+            came=f"{_shape(first)} and {_shape(second)}",
+            do="quantise both along the axis that is summed over",
+        )
+    sides = [_joined([one[side] for one in passes]) for side in (0, 1)]
+    (a_codes, a_elements), (b_codes, b_elements) = sides
+    grid = functions.products(first.bits, second.bits)
+    out = grid(a=a_elements, a_codes=a_codes, b=b_elements, b_codes=b_codes, threads=threads)["out"]
+    return out.view(np.float32)
+
+
+def dequantise(x: Blocks) -> Floats:
+    """The numbers that blocks stand for: fp32 (..., rows, size), exact; poison is NaN."""
+    exponents = x.codes.astype(np.int32) - (124 + x.bits)
+    found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
+    found[x.codes == POISON] = np.nan
+    rows = found.reshape(*found.shape[:-2], -1)
+    return np.ascontiguousarray(rows[..., : x.size])
+
+
+# Cutting and joining.
+
+
+def _cut(x: Floats) -> NDArray[np.uint32]:
+    """The bits, in whole steps of an accumulator: (..., rows, blocks, 16)."""
+    if x.dtype != np.float32 or x.ndim < 2:
+        raise InputError(
+            "what is quantised",
+            expected="an array of float32 (..., rows, size)",
+            came=f"{x.dtype} {list(x.shape)}",
+            do="convert it: x.astype(numpy.float32)",
+        )
+    rest = -x.shape[-1] % _STEP
+    if rest:
+        whole = np.zeros((*x.shape[:-1], x.shape[-1] + rest), np.float32)
+        whole[..., : x.shape[-1]] = x
+        x = whole
+    return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape[:-1], -1, BLOCK)
+
+
+def _shape(x: Blocks) -> list[int]:
+    return [*x.codes.shape[:-1], x.size]
+
+
+def _passes(a: Blocks | Planes, b: Blocks | Planes) -> list[tuple[Blocks, Blocks]]:
+    """Which are multiplied, in their order (rule 4.7)."""
+    high, other = (one.high if isinstance(one, Planes) else one for one in (a, b))
+    passes = [(high, other)]
+    if isinstance(b, Planes):
+        passes.append((high, b.low))
+    if isinstance(a, Planes):
+        passes.append((a.low, other))
+    return passes
+
+
+def _joined(parts: Sequence[Blocks]) -> tuple[Codes, Elements]:
+    """Steps of all passes: codes (..., steps, 2), elements (..., steps, 2, 16)."""
+    codes, elements = parts[0].codes, parts[0].elements
+    if len(parts) > 1:
+        codes = np.concatenate([one.codes for one in parts], -1)
+        elements = np.concatenate([one.elements for one in parts], -2)
+    lead = codes.shape[:-1]
+    return codes.reshape(*lead, -1, PAIRS), elements.reshape(*lead, -1, PAIRS, BLOCK)
+
+
+# Quantising.
+
+
+def _codes(cut: Array, bits: int, *, tiles: bool) -> Codes:
+    """The code of each block: of its own largest magnitude, or of that of its tile."""
+    if not tiles:
+        return _each(functions.scales(bits), cut)["out"]
+    amax = _each(functions.largest(), cut)["out"]
+    *lead, rows, count = amax.shape
+    whole = np.zeros((*lead, -(-rows // BLOCK) * BLOCK, count), np.uint32)
+    whole[..., :rows, :] = amax
+    most = whole.reshape(*lead, -1, BLOCK, count).max(-2)
+    found = functions.code_of(bits)(amax=most)["out"]
+    return np.ascontiguousarray(np.repeat(found, BLOCK, -2)[..., :rows, :])
+
+
+def _elements(
+    cut: Array, codes: Codes, bits: int, rounding: Rounding | None, *, planes: bool
+) -> dict[str, Array]:
+    if rounding is None:
+        return _each(functions.nearest(bits, planes=planes), cut, code=codes)
+    index = np.arange(codes.size, dtype=np.uint32).reshape(codes.shape)
+    function = functions.stochastic(bits, planes=planes)
+    return _each(function, cut, key=rounding.key(), code=codes, index=index)
+
+
+def _each(
+    function: HostFunction, cut: Array, key: Array | None = None, **more: Array
+) -> dict[str, Array]:
+    """What a function gives of blocks, of which it takes some at a time."""
+    given = {"x": cut, **more}
+    lead, count = cut.shape[:-1], cut.size // BLOCK
+    groups = {name: _grouped(one, count) for name, one in given.items()}
+    made = function(**groups, **({} if key is None else {"key": key}))
+    return {
+        name: one.reshape(-1, *one.shape[2:])[:count].reshape(*lead, *one.shape[2:])
+        for name, one in made.items()
+    }
+
+
+def _grouped(x: Array, count: int) -> Array:
+    """Blocks in groups: (groups, 4, ...)."""
+    each = x.shape[-1:] if x.size > count else ()
+    rows, rest = x.reshape(count, *each), -count % functions.TOGETHER
+    if rest:
+        rows = np.concatenate([rows, np.zeros((rest, *each), x.dtype)])
+    return rows.reshape(-1, functions.TOGETHER, *each)

@@ -1,0 +1,68 @@
+"""What the elements of a microscaling block are (rules 7.1 and 7.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from zhufeng.base import InputError
+from zhufeng.formats.floats._format import E2M1, E2M3, E3M2, E4M3, E5M2, FloatFormat
+
+MX_BLOCK: Final = 32
+"""Elements under one scale."""
+NVFP4_BLOCK: Final = 16
+"""Elements of NVFP4 under one scale."""
+
+
+@dataclass(frozen=True)
+class FixedFormat:
+    """Two's complement with a point, as large below 0 as above it."""
+
+    name: str
+    bits: int
+    """Of a number."""
+    fraction: int
+    """Bits below the point."""
+
+    @property
+    def lowest(self) -> int:
+        """The exponent whose spacing all numbers have, as a float's subnormal ones have."""
+        return 0
+
+    @property
+    def largest_bits(self) -> int:
+        """The bits of the largest number."""
+        return (1 << (self.bits - 1)) - 1
+
+
+INT8: Final = FixedFormat("int8", 8, 6)
+"""Of MXINT8 (OCP Microscaling Formats 1.0), up to 127/64."""
+
+Element = FloatFormat | FixedFormat
+"""What an element is."""
+
+MX_ELEMENTS: Final[tuple[Element, ...]] = (E5M2, E4M3, E3M2, E2M3, E2M1, INT8)
+"""The elements of MXFP8, MXFP6, MXFP4 and MXINT8."""
+
+
+def highest(element: Element) -> int:
+    """The exponent of the largest power of two that an element can be."""
+    if isinstance(element, FixedFormat):
+        return element.bits - 2 - element.fraction
+    return (element.largest_bits >> element.fraction) - element.bias
+
+
+def checked(element: Element) -> Element:
+    """See that there is such a block.
+
+    Raises:
+        InputError: there is none.
+    """
+    if element not in MX_ELEMENTS:
+        raise InputError(
+            "the elements of a microscaling block",
+            expected=", ".join(one.name for one in MX_ELEMENTS),
+            came=getattr(element, "name", repr(element)),
+            do="take one of these",
+        )
+    return element
