@@ -191,7 +191,7 @@ def bytes_many(
     assert all((word <= _MASK).all() for word in (*words, numbers_))
     key = permute_many([w ^ np.uint64(c) for w, c in zip(words, constants, strict=True)], 8)
     shape = np.broadcast_shapes(key[0].shape, key[3].shape, numbers_.shape)
-    mixed = permute_many([key[0] ^ numbers_, *key[1:]], 4)
+    mixed = permute_many([key[0] ^ numbers_, *key[1:]], 5)
     outs = [np.broadcast_to(word, shape).astype("<u4") for word in mixed]
     return np.stack(outs, axis=-1).view(np.uint8)
 
@@ -248,8 +248,8 @@ def result_many(state: StateMany, b_a: int, b_b: int) -> Words:
     # size is brought to 24 bits, exactly where it has fewer.
     drop = np.maximum(length - 24, 0)
     floor = size >> drop
-    rest, half = (size - (floor << drop)) * 2, np.int64(1) << drop
-    floor = floor + ((rest > half) | ((rest == half) & (drop > 0) & (floor & 1 == 1)))
+    twice, whole = (size - (floor << drop)) * 2, np.int64(1) << drop
+    floor = floor + ((twice > whole) | ((twice == whole) & (floor & 1 == 1)))
     significand = floor << np.maximum(24 - length, 0)
     carried = significand == 2**24
     field = state.x - 248 - b_a - b_b - GUARD + length - 1 + 127 + carried

@@ -208,7 +208,7 @@ def block_bytes(seed: int, step: int, tensor: int, orientation: int, index: int)
     """The 16 bytes of the block with a number (rules 3.3 and 3.4)."""
     assert 0 <= index < 2**32, index
     k0, k1, k2, k3 = tensor_key(seed, step, tensor, orientation)
-    words = permute((k0 ^ index, k1, k2, k3), 4)
+    words = permute((k0 ^ index, k1, k2, k3), 5)
     return bytes(words[j // 4] >> 8 * (j % 4) & 255 for j in range(SIZE))
 
 

@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 
 from tests.formats import golden
-from tests.formats.golden import (
-    POISON_BLOCK,
-    SIZE,
-    ZERO_BLOCK,
-    Block,
-    State,
-)
+from tests.formats.golden import POISON_BLOCK, SIZE, ZERO_BLOCK, Block, State
 
 NOTHING = (0,) * SIZE
 
@@ -120,7 +114,7 @@ def test_two_planes() -> None:
     assert golden.planes(fp32(7, -2), 4) == (128, filled(7, -2), *ZERO_BLOCK)
     assert golden.planes(fp32(float("inf")), 5) == (*POISON_BLOCK, *POISON_BLOCK)
     assert golden.planes(fp32(0), 5) == (*ZERO_BLOCK, *ZERO_BLOCK)
-    # Codes of 4 and 3: 7·2^(c-128) and an eighth of it, and the plane lo is 1 and no more.
+    # 7·2^(c-128) has the code c, and 1.375 is 11/8 = 1 + 3/8: the codes of lo are 1 and none.
     for code, lo_code in ((4, 1), (3, 0)):
         unit = 2.0 ** (code - 128)
         lo = filled(0, 3) if lo_code else NOTHING
@@ -143,6 +137,7 @@ def test_cutting() -> None:
     assert blocks[1, 2, 0].tolist() == tensor[1, :16, 2].tolist()
     assert blocks[1, 2, 1].tolist() == [tensor[1, 16, 2], *[0] * 15]
     assert golden.cut(tensor, -1).shape == (2, 17, 1, 16)
+    assert golden.cut(np.zeros((32, 3)), 0).shape == (3, 2, 16)
 
 
 # Worked examples: chapter 3.
@@ -183,7 +178,7 @@ def test_the_key_and_the_bytes() -> None:
     words = (0xAD94A767, 0x84804DB4, 0x13198A2B, 0x03707343)
     key = golden.permute(words, 8)
     assert golden.tensor_key(0x0123456789ABCDEF, 5, 3, 1) == key
-    mixed = golden.permute((key[0] ^ 0xC0000001, *key[1:]), 4)
+    mixed = golden.permute((key[0] ^ 0xC0000001, *key[1:]), 5)
     made = golden.block_bytes(0x0123456789ABCDEF, 5, 3, 1, 0xC0000001)
     assert made == struct.pack("<4I", *mixed)
     assert golden.permute(words, 0) == words
@@ -266,6 +261,7 @@ def test_the_largest_sums_never_overflow() -> None:
         (Fraction(2**128 - 2**104), 0x7F7FFFFF),
         (Fraction(2**128 - 2**103 - 1), 0x7F7FFFFF),
         (Fraction(2**128 - 2**103), 0x7F800000),  # a tie: to 2^128
+        (Fraction(3 * 2**127), 0x7F800000),
         (Fraction(-(2**200)), 0xFF800000),
         (Fraction(1, 2**126), 0x00800000),
         (-Fraction(2**25 - 1, 2**151), 0x80800000),  # a tie of 24 bits: to -2^-126

@@ -15,16 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.formats import golden
-from tests.formats.golden import (
-    POISON,
-    SIZE,
-    WIDTHS,
-    ZERO_BLOCK,
-    Block,
-    Blocks,
-    Pair,
-    State,
-)
+from tests.formats.golden import POISON, SIZE, WIDTHS, ZERO_BLOCK, Block, Blocks, Pair, State
 
 Words = npt.NDArray[np.uint32]
 NO_SIGN = np.uint32(0x7FFFFFFF)
@@ -212,6 +203,25 @@ def test_both_accumulate_alike(b_a: int, b_b: int) -> None:
     assert sum(bits == golden.QUIET_NAN for bits in results) in range(5, 60)
 
 
+def test_both_shift_alike_at_the_limit() -> None:
+    # One step brings A from around the limit, by 1024 at a time, to it and past it.
+    near = 2**30 - 1024 * np.array([1, 2, 3]) + np.arange(-2, 3)[:, None]
+    held = np.concatenate([near, -near], axis=None)
+    held = held[np.abs(held) < 2**30]
+    state = golden.StateMany(held, np.full(held.shape, 256), np.zeros(held.shape, bool))
+    signs = np.where(held < 0, -1, 1)[:, None, None]
+    elements = np.zeros((1, 2, SIZE), np.int8)
+    elements[..., 0] = 1
+    codes = np.array([[128, 0]], np.uint8)
+    made = golden.step_many(state, codes, elements * signs, codes, elements)
+    slow = [
+        golden.step(State(a, 256), [(Block(128, ((1 if a > 0 else -1), *[0] * 15)), ONE)])
+        for a in held.tolist()
+    ]
+    assert list(zip(made.a.tolist(), made.x.tolist(), strict=True)) == [s[:2] for s in slow]
+    assert {s.a for s in slow} >= {2**29, -(2**29), 2**30 - 1, 1 - 2**30}
+
+
 def exact_sum(pairs: Sequence[Pair], b_a: int, b_b: int) -> Fraction:
     products = (
         p * q
@@ -264,6 +274,15 @@ def test_both_round_alike_and_as_float32() -> None:
         assert (many == np.where(poison, golden.QUIET_NAN, expected)).all()
 
 
+# Which plane of either operand a pass takes: of two and two, two and one, one and two, one and one.
+PASSES: list[list[tuple[int, int]]] = [
+    [(0, 0), (0, 1), (1, 0)],
+    [(0, 0), (1, 0)],
+    [(0, 0), (0, 1)],
+    [(0, 0)],
+]
+
+
 @pytest.mark.parametrize("b", WIDTHS)
 def test_rows_against_columns_in_planes(b: int) -> None:
     rng = np.random.default_rng(b)
@@ -271,10 +290,16 @@ def test_rows_against_columns_in_planes(b: int) -> None:
         rng.normal(size=(n, 5, SIZE)).astype(np.float32).view(np.uint32) for n in (270, 260)
     )
     planes_a, planes_b = golden.planes_many(bits_a, b), golden.planes_many(bits_b, b)
-    for two_a, two_b in ((True, True), (True, False), (False, True), (False, False)):
-        a = [planes_a.hi, planes_a.lo] if two_a else [planes_a.hi]
-        c = [planes_b.hi, planes_b.lo] if two_b else [planes_b.hi]
+    for order in PASSES:
+        a = [planes_a.hi, planes_a.lo][: 1 + max(i for i, _ in order)]
+        c = [planes_b.hi, planes_b.lo][: 1 + max(j for _, j in order)]
         (ac, ae), (bc, be) = golden.passes_many(a, c)
+        assert not ac[:, 2::3, 1].any()
+        assert not bc[:, 2::3, 1].any()
+        for k, (i, j) in enumerate(order):  # five blocks are three steps
+            part = slice(3 * k, 3 * k + 3)
+            assert (ae[:, part].reshape(270, 6, SIZE)[:, :5] == a[i].elements).all()
+            assert (be[:, part].reshape(260, 6, SIZE)[:, :5] == c[j].elements).all()
         made = golden.dot_many(ac[:, None], ae[:, None], bc[None], be[None], b, b)
         assert made.shape == (270, 260)
         for i, j in rng.integers(0, 260, (10, 2)).tolist():

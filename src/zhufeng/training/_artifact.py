@@ -14,6 +14,8 @@ MODEL = "model"
 POINTS = "points"
 """Folder of the models at the points to keep, each in ``step-NNNNNNNN``."""
 CHECKPOINTS = "checkpoints"
+BF16 = "bf16"
+"""Folder of the same training in bf16, beside one by a policy."""
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 SUMMARY_FILE = "training.json"
@@ -53,6 +55,8 @@ class TrainSummary:
     """Of the held-out text; None where it is no text, or of unknown size."""
     precision: Precision
     """In which it was computed."""
+    policy: str | None = None
+    """The name of its matrix products' formats."""
 
 
 SUMMARY = Form("training", TrainSummary)

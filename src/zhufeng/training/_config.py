@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from zhufeng.base import Files, InputError, brief, record
 from zhufeng.models import DecoderConfig
+from zhufeng.records import Policy
+from zhufeng.stack import named_policy
 
 # A shard is two files, and tells with a third what its tokens are: all of them make the bytes.
 SHARD_FILES = Files(endings=(".idx", ".bin", "tokens.json"))
@@ -43,6 +45,8 @@ class Schedule:
     """Largest norm of all gradients together; 0 for any."""
     precision: Precision = "fp32"
     """bf16 is torch's autocast; weights and optimizer stay fp32."""
+    policy: Policy | None = None
+    """Formats in which matrices are multiplied (`zhufeng.stack.emulate`); the rest is fp32."""
     evaluate_every: int
     """Steps; before the first and after the last too."""
     checkpoint_every: int
@@ -53,8 +57,11 @@ class Schedule:
     first step."""
     device: Device = "cpu"
     threads: int = 1
+    """Of torch; with a policy, of its products alone, whose bits do not depend on them."""
 
     def __post_init__(self) -> None:
+        if self.policy is not None and (self.precision, self.device) != ("fp32", "cpu"):
+            raise ValueError("a policy with precision fp32 on the cpu")
         for name in ("steps", "batch", "micro_batches", "evaluate_every", "checkpoint_every"):
             _at_least(1, name, getattr(self, name))
         _at_least(1, "threads", self.threads)
@@ -109,6 +116,10 @@ class TrainConfig:
     beta2: float | None = None
     clip: float | None = None
     precision: Precision = "fp32"
+    policy: str | Policy | None = None
+    """Number formats of matrix products: a name (`zhufeng.stack.POLICIES`), or a table."""
+    against_bf16: bool = True
+    """With a policy: whether the same training in bf16 stands beside it, for its loss."""
     evaluate_every: int | None = None
     """A tenth of the steps without."""
     checkpoint_every: int | None = None
@@ -118,7 +129,17 @@ class TrainConfig:
     device: Device = "cpu"
     """Not found out by itself, for the bits depend on it."""
     threads: int = 1
-    """Of the CPU. Not found out by itself, for the bits depend on them."""
+    """Of the CPU. Not found out by itself, for the bits depend on them; with a policy they do
+    not."""
+
+    @property
+    def number_policy(self) -> Policy | None:
+        """The policy itself.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        return named_policy(self.policy) if isinstance(self.policy, str) else self.policy
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.reference is None):
@@ -168,9 +189,10 @@ class TrainConfig:
             "evaluate_every": max(1, steps // _TIMES),
             "checkpoint_every": max(1, steps // _TIMES),
         }
-        given = {}
+        given: dict[str, Any] = {}
         for field in dataclasses.fields(Schedule):
-            name, own = field.name, getattr(self, field.name, None)
+            name = field.name
+            own = self.number_policy if name == "policy" else getattr(self, name, None)
             given[name] = scaled.get(name, getattr(defaults, name)) if own is None else own
         return Schedule(**given)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from zhufeng.base import InputError, derive_seed, sync_folder, track
+from zhufeng.stack import emulate
 from zhufeng.training._artifact import (
     CHECKPOINTS,
     MODEL,
@@ -69,6 +72,7 @@ class _Loop:
         """Every step that is not done yet, and what comes after the last."""
         self.model = self.task.build().to(self.schedule.device)
         self.optimizer = make_optimizer(self.model, self.schedule)
+        self.formats = _Formats(self.model, self.schedule, self.seed)
         self.targets = 0
         begin = self._resume()
         with Metrics(self.folder, begin) as self.metrics:
@@ -118,7 +122,7 @@ class _Loop:
         device = self.schedule.device
         # What the model draws itself is a function of the seed and the step too.
         torch.manual_seed(derive_seed(self.seed, "step", step, micro))
-        with autocast(self.schedule):
+        with self.formats.at(step, micro):
             loss: Tensor = self.model(inputs.to(device), targets.to(device)).loss
         share = loss / self.schedule.micro_batches
         share.backward()  # type: ignore[no-untyped-call]
@@ -135,7 +139,7 @@ class _Loop:
         """What is due once `step` steps are done: evaluation, a point to keep, a checkpoint."""
         last = step == self.schedule.steps
         if step % self.schedule.evaluate_every == 0 or last:
-            found = self._evaluate()
+            found = self._evaluate(step)
             if found is not None:
                 line = {"held_out_loss": found.loss, "bits_per_byte": found.bits_per_byte}
                 self.metrics.add({"step": step, **line})
@@ -147,8 +151,8 @@ class _Loop:
             form = self.schedule.checkpoint_format
             write_checkpoint(self.folder / CHECKPOINTS, trained, step, self.targets, form)
 
-    def _evaluate(self) -> Evaluation | None:
-        with autocast(self.schedule):
+    def _evaluate(self, step: int) -> Evaluation | None:
+        with self.formats.at(step, 0):
             return evaluate(self.model, self.task, self.schedule.device)
 
     def _save(self, folder: Path, step: int) -> None:
@@ -165,9 +169,31 @@ class _Loop:
             targets=self.targets,
             loss=losses[-1] or 0.0,
             precision=self.schedule.precision,
+            policy=self.schedule.policy.name if self.schedule.policy else None,
             held_out_loss=last.get("held_out_loss"),
             bits_per_byte=last.get("bits_per_byte"),
         )
+
+
+class _Formats:
+    """In which number formats a model's forward passes run."""
+
+    def __init__(self, model: nn.Module, schedule: Schedule, seed: int) -> None:
+        self._schedule, self._emulation = schedule, None
+        if schedule.policy is not None:
+            own = derive_seed(seed, "policy")
+            self._emulation = emulate(model, schedule.policy, seed=own, threads=schedule.threads)
+
+    @contextmanager
+    def at(self, step: int, micro: int) -> Iterator[None]:
+        """A forward pass after so many steps."""
+        if self._emulation is None:
+            with autocast(self._schedule):
+                yield
+        else:
+            turn = step * self._schedule.micro_batches + micro
+            with self._emulation.at(turn, step / self._schedule.steps):
+                yield
 
 
 def _diverged(step: int, loss: float, norm: float, rate: float) -> InputError:

@@ -23,7 +23,7 @@ from zhufeng.hdl import (
     wrap,
 )
 
-_ROUNDS, _KEY_ROUNDS = 4, 8
+_ROUNDS, _KEY_ROUNDS = 5, 8
 # The first bits of the fraction of pi.
 _CONSTANTS: Final = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
 _WORD: Final = Bits(32)

@@ -19,7 +19,6 @@ from zhufeng.hdl import (
     cat,
     const,
     mux,
-    saturate,
     wrap,
 )
 
@@ -63,10 +62,9 @@ def _sum(fmt: FloatFormat, a: Signal, b: Signal) -> Signal:
     cancels = minus & (a[:-1] == b[:-1])
     # Below the last place one bit that rounds, one more as the first may become the last place,
     # and one for all below: where there are more of them, the difference is near the larger number.
-    below, width = const(Bits(3), 0), fmt.precision + 3
+    below = const(Bits(3), 0)
     distance = wrap(large.exponent - small.exponent, UInt(fmt.exponent))
-    amount = saturate(distance, UInt(min(width.bit_length(), fmt.exponent)))
-    aligned = right_jammed(as_uint(cat(small.significand, below)), amount)
+    aligned = right_jammed(as_uint(cat(small.significand, below)), distance)
     total = plus_or_minus(as_uint(cat(large.significand, below)), aligned, minus)
     sign = large.sign & ~cancels
     finite = rounded(

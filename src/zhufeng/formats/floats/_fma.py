@@ -20,7 +20,6 @@ from zhufeng.hdl import (
     cat,
     const,
     mux,
-    saturate,
     wrap,
 )
 
@@ -59,10 +58,9 @@ def _fused(fmt: FloatFormat, a: Unpacked, b: Unpacked, c: Unpacked) -> Signal:
     distance = scale - c.exponent
     zero = a.is_zero | b.is_zero
     stays = zero | (distance < 0)
-    amount = mux(stays, 0, saturate(distance, UInt(width.bit_length())))
     exponent = mux(stays, wrap(c.exponent, scale.type), scale)
     addend = as_uint(cat(c.significand, const(Bits(width - fmt.precision), 0)))
-    total = plus_or_minus(right_jammed(addend, amount), as_uint(product), minus)
+    total = plus_or_minus(right_jammed(addend, mux(zero, 0, distance)), as_uint(product), minus)
     # The addend has lost something only where the product is larger than it: in a difference that
     # is not below 0 nothing is lost.
     negative = minus & total[-1]

@@ -57,10 +57,6 @@ class FloatFormat:
             return self.largest_bits
         return self.largest_bits + 1 + ((self.special == "ieee") << (self.fraction - 1))
 
-    def overflow_bits(self, *, saturate: bool = False) -> int:
-        """The bits of what is too large (rules 5.6 and 5.9): an infinity, a NaN or the largest."""
-        return self.largest_bits + (self.special != "none" and not saturate)
-
 
 FP32 = FloatFormat("fp32", 8, 23, "ieee")
 """IEEE 754 binary32."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from zhufeng.formats.floats._format import FloatFormat
 from zhufeng.formats.floats._shifts import jammed, left_jammed
+from zhufeng.formats.floats._specials import infinite
 from zhufeng.hdl import (
     Bits,
     Signal,
-    SInt,
     UInt,
     all_bits,
     any_bit,
@@ -20,6 +20,9 @@ from zhufeng.hdl import (
     mux,
     wrap,
 )
+
+_BEYOND = 2
+"""Bits behind those that are kept: one that rounds, and one for all below it."""
 
 
 def rounded(
@@ -56,61 +59,49 @@ def rounded(
         Bits(fmt.bits).
     """
     within = exponents or range(exponent.type.low, exponent.type.high + 1)
-    top = fmt.precision + 2  # A bit that rounds, and one for all below it.
     if normal:
-        significand = jammed(significand, top)
-    above = const(UInt(0), 0) if normal else leading_zeros(significand)
-    highest = 0 if normal else significand.width
-    field = exponent - above
-    if subnormals:
-        room = min(fmt.precision + 1, max(0, 1 - within[0]))
-        amount = _places(exponent, above, field, within, highest, room)
+        significand = jammed(significand, fmt.precision + _BEYOND)
+        above, highest = const(UInt(0), 0), 0
     else:
-        room, amount = 0, above
-    zeros = const(Bits(max(0, top - room - significand.width)), 0)
-    # Zeros on top: a shift to the right is one to the left by fewer places.
-    wide = as_uint(cat(const(Bits(room), 0), as_bits(significand), zeros))
-    bits = left_jammed(wide, amount, top)
-    up = bits[1] & (bits[0] | bits[2])
+        above, highest = leading_zeros(significand), significand.width - 1
+    field = exponent - above
+    room, amount = 0, wrap(above, highest.bit_length())
+    if subnormals and within[0] <= highest:
+        # Zeros on top: a shift to the right is one to the left by fewer places.
+        room = min(fmt.precision + 1, max(0, 1 - within[0]))
+        kind = UInt((highest + room).bit_length())
+        least = exponent + (room - 1)
+        if within[0] + room < 1:
+            least = mux(least < 0, 0, least)
+        amount = mux(field > 0, wrap(above + room, kind), wrap(least, kind))
+    bits = _shifted(significand, room, amount, fmt.precision + _BEYOND)
+    up = as_uint(bits[1] & (bits[0] | bits[2]))
+    overflow = infinite(fmt, sign, saturate=saturate)
     if subnormals:
         # Without a hidden bit the field is 0, and a carry out of the fraction makes it 1.
         high = UInt(max(within[-1].bit_length(), fmt.exponent))
-        found = mux(bits[-1], wrap(field, high), 0)
-        magnitude = as_uint(cat(found, bits[2:-1])) + wrap(up, UInt(1))
-    else:
-        high = SInt(max(field.width, fmt.exponent + 1))
-        magnitude = as_sint(cat(wrap(field, high), bits[2:-1])) + wrap(up, UInt(1))
-    packed = cat(sign, _limited(fmt, as_bits(magnitude), within, saturate=saturate))
-    if subnormals:
-        return packed
-    small = (magnitude < (1 << fmt.fraction)) | ~bits[-1]
-    return mux(small, 0, packed)
+        magnitude = as_uint(cat(mux(bits[-1], wrap(field, high), 0), bits[2:-1])) + up
+        return _limited(fmt, sign, as_bits(magnitude), overflow, within)
+    signed = as_sint(cat(wrap(field, max(field.width, fmt.exponent + 1)), bits[2:-1])) + up
+    small = (signed < (1 << fmt.fraction)) | ~bits[-1]
+    return mux(small, 0, _limited(fmt, sign, as_bits(signed), overflow, within))
 
 
-def _places(
-    exponent: Signal, above: Signal, field: Signal, within: range, highest: int, room: int
+def _shifted(significand: Signal, room: int, amount: Signal, width: int) -> Signal:
+    """The upper bits, jammed, of a significand that begins below some zeros."""
+    above = const(Bits(room), 0)
+    below = const(Bits(max(0, width - room - significand.width)), 0)
+    return left_jammed(as_uint(cat(above, as_bits(significand), below)), amount, width)
+
+
+def _limited(
+    fmt: FloatFormat, sign: Signal, magnitude: Signal, overflow: Signal, within: range
 ) -> Signal:
-    """How far a number is shifted to the left, `room` zeros standing above it.
-
-    Its highest 1 comes to the top, but its exponent not below the lowest.
-    """
-    if within[0] > highest:
-        return above
-    limit = exponent + (room - 1)
-    if within[0] + room < 1:
-        limit = mux(limit < 0, 0, limit)
-    kind = UInt((highest + room).bit_length())
-    return mux(field > 0, wrap(above + room, kind), wrap(limit, kind))
-
-
-def _limited(fmt: FloatFormat, magnitude: Signal, within: range, *, saturate: bool) -> Signal:
-    """Exponent field and fraction of a number; of one that is too large, what stands for it."""
-    width = fmt.bits - 1
-    fits = magnitude[0:width]
-    field = fits[fmt.fraction :]
+    """A sign before exponent field and fraction, or `overflow` where they are too large."""
+    fits = magnitude[0 : fmt.bits - 1]
     if within[-1] < fmt.largest_bits >> fmt.fraction:
-        return fits
-    above = any_bit(magnitude[width:])
+        return cat(sign, fits)
+    above = any_bit(magnitude[fmt.bits - 1 :])
     if fmt.special != "none":
-        above |= all_bits(field if fmt.special == "ieee" else fits)
-    return mux(above, fmt.overflow_bits(saturate=saturate), fits)
+        above |= all_bits(fits[fmt.fraction :] if fmt.special == "ieee" else fits)
+    return mux(above, overflow, cat(sign, fits))

@@ -6,7 +6,19 @@ the number itself would be, as long as the last bit that is kept is two places a
 
 from __future__ import annotations
 
-from zhufeng.hdl import Bits, Signal, any_bit, as_bits, as_uint, cat, const, mux, shift_left
+from zhufeng.hdl import (
+    Bits,
+    Signal,
+    UInt,
+    any_bit,
+    as_bits,
+    as_uint,
+    cat,
+    const,
+    mux,
+    saturate,
+    shift_left,
+)
 
 
 def jammed(value: Signal, width: int) -> Signal:
@@ -22,29 +34,24 @@ def jammed(value: Signal, width: int) -> Signal:
     return as_uint(cat(value[rest:], any_bit(value[0:rest])))
 
 
-def right_jammed(value: Signal, amount: Signal) -> Signal:
-    """value >> amount, its lowest bit 1 where bits that are 1 were lost.
-
-    Stage by stage: what a stage loses is known from few bits, so that the shifter is no wider than
-    the value.
+def right_jammed(value: Signal, distance: Signal) -> Signal:
+    """value / 2^distance, its lowest bit 1 also where bits that are 1 were lost.
 
     Args:
         value: a UInt, as wide as the result.
-        amount: a UInt; from the value's width on, all is lost.
+        distance: a UInt or SInt; below 0 nothing is shifted.
     """
-    for place in range(amount.width):
-        step = min(1 << place, value.width)
-        kept = jammed(value, value.width - step) if step < value.width else any_bit(value)
-        moved = cat(const(Bits(value.width - kept.width), 0), as_bits(kept))
-        value = mux(amount[place], as_uint(moved), value)
-    return value
+    # As far as there is a difference: less than twice the width.
+    amount = saturate(distance, UInt(value.width.bit_length()))
+    wide = as_uint(cat(as_bits(value), const(Bits(value.width), 0)))
+    return jammed(wide >> amount, value.width)
 
 
 def left_jammed(value: Signal, amount: Signal, width: int) -> Signal:
-    """The upper bits of value << amount, cut to the value's own width; the lowest is jammed.
+    """The upper bits of value·2^amount, cut to the value's own width; the lowest is jammed.
 
     The largest step comes first. What no later step can bring among the bits that are kept is
-    jammed at once, so that the stages become narrower and narrower.
+    jammed at once: the stages become narrower and narrower.
 
     Args:
         value: a UInt of at least `width` bits.

@@ -7,8 +7,17 @@ from zhufeng.hdl import Bits, Signal, cat, const, mux
 
 
 def infinite(fmt: FloatFormat, sign: Signal, *, saturate: bool = False) -> Signal:
-    """An infinity, or what stands for it, as bits."""
-    return cat(sign, const(Bits(fmt.bits - 1), fmt.overflow_bits(saturate=saturate)))
+    """What stands for a number that is too large, as bits (rules 5.4 and 5.11).
+
+    Args:
+        fmt: its format.
+        sign: a Bool.
+        saturate: whether that is the largest number, also where there is an infinity or a NaN.
+    """
+    if fmt.special == "one nan" and not saturate:
+        return const(Bits(fmt.bits), fmt.nan_bits)
+    largest = fmt.largest_bits + (fmt.special == "ieee" and not saturate)
+    return cat(sign, const(Bits(fmt.bits - 1), largest))
 
 
 def chosen(

@@ -15,6 +15,7 @@ with needs_extra("hdl"):
         multiply,
         quantise,
         quantise_planes,
+        random_bytes,
     )
     from zhufeng.formats.host._store import Stored, restored, stored
 
@@ -27,6 +28,7 @@ __all__ = [
     "multiply",
     "quantise",
     "quantise_planes",
+    "random_bytes",
     "restored",
     "stored",
 ]

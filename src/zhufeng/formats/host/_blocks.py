@@ -20,6 +20,7 @@ Codes: TypeAlias = NDArray[np.uint8]
 Elements: TypeAlias = NDArray[np.int8]
 Array: TypeAlias = NDArray[Any]
 
+_MOST_BLOCKS: Final = 1 << 32
 _STEP: Final = PAIRS * BLOCK
 """Elements that an accumulator takes at a time."""
 
@@ -144,6 +145,13 @@ def dequantise(x: Blocks) -> Floats:
     return np.ascontiguousarray(rows[..., : x.size])
 
 
+def random_bytes(rounding: Rounding, count: int) -> NDArray[np.uint8]:
+    """The random bytes of the first so many blocks: (count, 16)."""
+    index = np.arange(count, dtype=np.uint32)
+    found: NDArray[np.uint8] = functions.noise()(key=rounding.key(), index=index)["out"]
+    return found
+
+
 # Cutting and joining.
 
 
@@ -210,6 +218,13 @@ def _elements(
 ) -> dict[str, Array]:
     if rounding is None:
         return _each(functions.nearest(bits, planes=planes), cut, code=codes)
+    if codes.size > _MOST_BLOCKS:
+        raise InputError(
+            "a tensor that is rounded stochastically",
+            expected=f"at most {_MOST_BLOCKS:,} blocks of 16, which have numbers of 32 bits",
+            came=f"{codes.size:,}",
+            do="quantise parts of it, as tensors of their own",
+        )
     index = np.arange(codes.size, dtype=np.uint32).reshape(codes.shape)
     function = functions.stochastic(bits, planes=planes)
     return _each(function, cut, key=rounding.key(), code=codes, index=index)
@@ -222,7 +237,9 @@ def _each(
     given = {"x": cut, **more}
     lead, count = cut.shape[:-1], cut.size // BLOCK
     groups = {name: _grouped(one, count) for name, one in given.items()}
-    made = function(**groups, **({} if key is None else {"key": key}))
+    if key is not None:
+        groups["key"] = key
+    made = function(threads=1, **groups)
     return {
         name: one.reshape(-1, *one.shape[2:])[:count].reshape(*lead, *one.shape[2:])
         for name, one in made.items()

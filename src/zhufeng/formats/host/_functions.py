@@ -5,12 +5,13 @@ One block waits for its scale while another one is rounded, and scales are vecto
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
 from zhufeng.formats import blocks
 from zhufeng.formats.blocks import BLOCK
-from zhufeng.hdl import Bits, Function, Signal, Struct, UInt, function, inline, vmap
+from zhufeng.hdl import Bits, Signal, Struct, UInt, function, inline, vmap
 from zhufeng.hdl.compile import Grid, HostFunction, compile_function, compile_grid
 
 TOGETHER: Final = 4
@@ -84,15 +85,22 @@ def stochastic(bits: int, *, planes: bool) -> HostFunction:
     return compile_function(stochastic.ir, 1)
 
 
-def _quantiser(bits: int, *, planes: bool, stochastic: bool) -> Function[..., Signal | Struct]:
-    made = blocks.plane_quantiser if planes else blocks.quantiser
-    return inline(made(bits, stochastic=stochastic))
+def _quantiser(bits: int, *, planes: bool, stochastic: bool) -> Callable[..., Signal | Struct]:
+    if planes:
+        return inline(blocks.plane_quantiser(bits, stochastic=stochastic))
+    return inline(blocks.quantiser(bits, stochastic=stochastic))
 
 
 @cache
 def key() -> HostFunction:
     """The key of a tensor."""
     return compile_function(blocks.tensor_key().ir, 1)
+
+
+@cache
+def noise() -> HostFunction:
+    """The random bytes of the blocks ``index``, with the four words of ``key``."""
+    return compile_function(blocks.block_bytes().ir, 1)
 
 
 @cache

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from zhufeng.base import InputError
-from zhufeng.formats.floats._format import E2M1, E2M3, E3M2, E4M3, E5M2, FloatFormat
+from zhufeng.formats.floats import E2M1, E2M3, E3M2, E4M3, E5M2, FloatFormat
 
 MX_BLOCK: Final = 32
 """Elements under one scale."""
 NVFP4_BLOCK: Final = 16
 """Elements of NVFP4 under one scale."""
+
+
+SCALE_BIAS: Final = 127
+"""What the bits of a scale of MX are above its exponent."""
+SCALE_NAN: Final = 255
+"""The scale of MX that makes all elements NaN."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from zhufeng.formats.floats._format import E2M1, E4M3
+from zhufeng.formats.floats import E2M1, E4M3
 from zhufeng.formats.microscaling._elements import NVFP4_BLOCK
 from zhufeng.formats.microscaling._quantise import each, larger, quantiser_inputs, signed
 from zhufeng.formats.microscaling._rounding import quotient, significant, to_element

@@ -1,0 +1,1 @@
+"""Trainings in number formats: which, how they are run, kept and compared."""

@@ -1,0 +1,92 @@
+"""What a result depends on, as hashes: a result that depends on other code counts for nothing."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import zhufeng
+from zhufeng.base import sha256_json, to_json
+from zhufeng.formats import blocks
+from zhufeng.hdl.ir import print_ir
+from zhufeng.models.reference import REFERENCES
+from zhufeng.records import Policy
+from zhufeng.stack import named_policy
+
+_ROOT = Path(zhufeng.__file__).parent
+_TRAINED_BY = (
+    "models/_attention.py",
+    "models/_decoder.py",
+    "models/_layers.py",
+    "models/reference/_images.py",
+    "models/reference/_networks.py",
+    "models/reference/_reference.py",
+    "models/reference/_shapes.py",
+    "models/reference/_text.py",
+    "stack/_emulate.py",
+    "stack/_operand.py",
+    "stack/_product.py",
+    "stack/_shapes.py",
+    "stack/_window.py",
+    "training/_evaluate.py",
+    "training/_loop.py",
+    "training/_optimizer.py",
+)
+
+
+def identity(reference: str, policy: str) -> str:
+    """Of everything that decides a training's numbers but its seed, its steps and the machine."""
+    own = named_policy(policy)
+    settings = to_json(REFERENCES[reference])
+    return sha256_json([settings, to_json(own), _code(), *_formats(own)])
+
+
+def _formats(policy: Policy) -> Iterator[str]:
+    """What the formats of a policy mean: their functions, as the hardware language has them."""
+    every = {one for rule in policy.rules for one in (rule.weight, rule.activation, rule.gradient)}
+    for one in sorted(every, key=str):
+        if one.format.startswith("block"):
+            yield _of_blocks(
+                int(one.format.removeprefix("block")),
+                stochastic=one.rounding == "stochastic",
+                planes=one.planes > 1,
+            )
+
+
+@cache
+def _of_blocks(bits: int, *, stochastic: bool, planes: bool) -> str:
+    quantiser = blocks.plane_quantiser if planes else blocks.quantiser
+    functions = [
+        blocks.largest_magnitude(),
+        blocks.scale_code(bits),
+        quantiser(bits, stochastic=stochastic),
+        blocks.block_dot(bits, bits),
+    ]
+    functions += [blocks.tensor_key(), blocks.block_bytes()] if stochastic else []
+    # Not where in the source something stands.
+    texts = [re.sub(r' @"[^"]*"', "", print_ir(one.ir)) for one in functions]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+@cache
+def _code(names: tuple[str, ...]) -> str:
+    """Of some code, without its comments and docstrings."""
+    texts = [ast.dump(_plain(ast.parse((_ROOT / name).read_text()))) for name in names]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _plain(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [
+                one
+                for one in body
+                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            ]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return tree

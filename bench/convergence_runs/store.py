@@ -1,0 +1,39 @@
+"""Results, in a file that is read by who has no hours to train."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from convergence_runs.identity import identity
+from convergence_runs.plan import Run
+from convergence_runs.training import Result
+from zhufeng.base import cache_folder, write_durable
+
+RESULTS = Path(__file__).parents[1] / "results" / "convergence.json"
+
+
+def read() -> dict[str, Result]:
+    """All results, by the keys of their runs."""
+    if not RESULTS.exists():
+        return {}
+    results: dict[str, Result] = json.loads(RESULTS.read_text())
+    return results
+
+
+def add(run: Run, result: Result) -> None:
+    """Keep a result; others may add theirs at the same time."""
+    with (cache_folder("convergence") / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        results = {**read(), run.key: result}
+        text = json.dumps(results, indent=1, sort_keys=True) + "\n"
+        write_durable(RESULTS, text.encode())
+
+
+def standing(results: Mapping[str, Result], run: Run) -> Result | None:
+    """The result of a run, if it was made by today's code and settings."""
+    result = results.get(run.key)
+    fresh = identity(run.reference, run.policy)
+    return result if result and result["identity"] == fresh else None

@@ -1,0 +1,39 @@
+"""What each family of formats does with operands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from zhufeng.formats.host import Rounding
+from zhufeng.records import NumberFormat, Operands, family
+from zhufeng.stack import _blocks, _wide
+
+
+class Family(Protocol):
+    """Formats whose operands are multiplied with one another. A family whose blocks may be put
+    together from blocks of pixels also has ``windowed(pixels, window)``.
+    """
+
+    def quantised(self, x: Tensor, form: Operands, rounding: Rounding | None) -> Any:
+        """An operand, fp32 (..., rows, k), cut along its last axis."""
+
+    def multiplied(self, a: Any, b: Any, threads: int) -> Tensor:
+        """All rows of `a` (..., m, k) with all of `b` (..., n, k): fp32 (..., m, n)."""
+
+    def stored(self, ready: Any, form: Operands) -> Any:
+        """An operand in as few bytes as its format takes."""
+
+    def restored(self, saved: Any) -> Tensor:
+        """The numbers that were stored, in fp32."""
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType({"wide": _wide, "block": _blocks})
+
+
+def family_of(number_format: NumberFormat) -> Family:
+    """That of a format."""
+    return FAMILIES[family(number_format)]
