@@ -14,7 +14,7 @@ from zhufeng.base import sha256_json, to_json
 from zhufeng.formats import blocks
 from zhufeng.hdl.ir import print_ir
 from zhufeng.models.reference import REFERENCES
-from zhufeng.records import Policy
+from zhufeng.records import Policy, family
 from zhufeng.stack import named_policy
 
 _ROOT = Path(zhufeng.__file__).parent
@@ -38,17 +38,21 @@ _TRAINED_BY = (
 )
 
 
+_BY_FAMILY = {"wide": ("stack/_wide.py",), "block": ("stack/_blocks.py",)}
+
+
 def identity(reference: str, policy: str) -> str:
     """Of everything that decides a training's numbers but its seed, its steps and the machine."""
     own = named_policy(policy)
     settings = to_json(REFERENCES[reference])
-    return sha256_json([settings, to_json(own), _code(), *_formats(own)])
+    return sha256_json([settings, to_json(own), _code(_TRAINED_BY), *_formats(own)])
 
 
 def _formats(policy: Policy) -> Iterator[str]:
     """What the formats of a policy mean: their functions, as the hardware language has them."""
     every = {one for rule in policy.rules for one in (rule.weight, rule.activation, rule.gradient)}
     for one in sorted(every, key=str):
+        yield _code(_BY_FAMILY[family(one.format)])
         if one.format.startswith("block"):
             yield _of_blocks(
                 int(one.format.removeprefix("block")),

@@ -237,7 +237,7 @@ def step_many(
     a = state.a >> np.minimum(x - state.x, 63)
     for exponents, sums in terms:
         a += sums >> np.minimum(x - exponents, 63)
-    large = np.abs(a) >= 2**30
+    large = (a < -(2**30)) | (a >= 2**30)
     return StateMany(a >> large, x + large, poison)
 
 

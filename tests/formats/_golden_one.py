@@ -239,9 +239,9 @@ def step(state: State, pairs: Sequence[Pair]) -> State:
     x = max([state.x, *(e for e, _ in terms)])
     a = state.a >> (x - state.x)
     a += sum((s * 2**GUARD) >> (x - e) for e, s in terms)
-    if abs(a) >= 2**30:
+    if not -(2**30) <= a < 2**30:
         a, x = a >> 1, x + 1
-    assert abs(a) < 2**30, a
+    assert -(2**30) <= a < 2**30, a
     assert x < 2**10, x
     return State(a, x, state.poison or poison)
 

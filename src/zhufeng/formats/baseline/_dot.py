@@ -16,8 +16,8 @@ from zhufeng.hdl import (
     State,
     Struct,
     UInt,
-    all_bits,
     any_bit,
+    as_bits,
     as_sint,
     as_uint,
     cat,
@@ -38,8 +38,10 @@ LANES: Final = (4, 8, 16, 32)
 KEPT: Final = (16, 20, 24, 28)
 """Bits kept of a product with the largest exponent."""
 
-_FRACTION, _PRODUCT = 7, 16
+_FRACTION, _PRODUCT, _SPECIAL = 7, 16, 255
 _EXPONENT = 10
+_NEAR = 5
+"""Bits of a distance that leaves something of a product."""
 _OFFSET: Final = 268
 """Twice the bias and the fraction bits of a product."""
 _LEAST = 26
@@ -107,14 +109,14 @@ def bf16_dot(lanes: int, kept: int) -> Module[Any, ..., Signal]:
 
 def _product(a: Signal, b: Signal) -> _Product:
     """Of two bf16, exactly; one that is 0 has the exponent 0, which is below all others."""
-    fields = [one[_FRACTION:-1] for one in (a, b)]
-    some = any_bit(fields[0]) & any_bit(fields[1])
+    fields = [as_uint(one[_FRACTION:-1]) for one in (a, b)]
+    some = (fields[0] != 0) & (fields[1] != 0)
     x, y = (as_uint(cat(const(Bool, 1), one[0:_FRACTION])) for one in (a, b))
     return _Product(
         negative=a[-1] ^ b[-1],
         size=mux(some, x * y, 0),
-        exponent=mux(some, as_uint(fields[0]) + as_uint(fields[1]), 0),
-        poison=all_bits(fields[0]) | all_bits(fields[1]),
+        exponent=mux(some, fields[0] + fields[1], 0),
+        poison=(fields[0] == _SPECIAL) | (fields[1] == _SPECIAL),
     )
 
 
@@ -124,5 +126,8 @@ def _larger(a: Signal, b: Signal) -> Signal:
 
 def _aligned(one: _Product, exponent: Signal, kept: int) -> Signal:
     """A product at the largest exponent, inverted if it is negative."""
-    size = (one.size << (kept - _PRODUCT)) >> wrap(exponent - one.exponent, UInt(_EXPONENT))
+    places = as_bits(wrap(exponent - one.exponent, UInt(_EXPONENT)))
+    # Beyond 2^5 places nothing is left of what is kept: the shifter need not reach further.
+    near = as_bits(one.size << (kept - _PRODUCT)) >> as_uint(places[0:_NEAR])
+    size = mux(any_bit(places[_NEAR:]), 0, near)
     return as_sint(cat(one.negative, mux(one.negative, ~size, size)))

@@ -1,5 +1,6 @@
-"""Blocks of narrow integers under one scale: quantiser, random bytes, dot unit (chapters 1 to 4)."""
+"""Blocks of narrow integers under one scale: quantiser, bytes, dot unit (chapters 1 to 4)."""
 
+from zhufeng.formats._result import to_fp32
 from zhufeng.formats.blocks._bytes import block_bytes, permuted, tensor_key
 from zhufeng.formats.blocks._dot import Accumulator, accumulated, block_dot
 from zhufeng.formats.blocks._form import (
@@ -42,5 +43,6 @@ __all__ = [
     "quantiser",
     "scale_code",
     "tensor_key",
+    "to_fp32",
     "unpacked_block",
 ]

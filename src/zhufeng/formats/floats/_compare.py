@@ -7,17 +7,7 @@ from functools import cache
 from zhufeng.formats.floats._arithmetic import Binary
 from zhufeng.formats.floats._format import FloatFormat
 from zhufeng.formats.floats._unpacked import named, unpacked
-from zhufeng.hdl import (
-    Bits,
-    Bool,
-    Function,
-    Signal,
-    Struct,
-    as_uint,
-    cat,
-    mux,
-    of,
-)
+from zhufeng.hdl import Bits, Bool, Function, Signal, Struct, as_uint, mux, of
 
 
 class Comparison(Struct):
@@ -41,9 +31,10 @@ def compare(fmt: FloatFormat) -> Function[[Signal, Signal], Comparison]:
     def step(a: Signal, b: Signal) -> Comparison:
         unordered = _is_nan(fmt, a) | _is_nan(fmt, b)
         zeros = as_uint(a[:-1] | b[:-1]) == 0
+        same = a == b
         return Comparison(
-            equal=~unordered & (zeros | (a == b)),
-            less=~unordered & ~zeros & _before(a, b),
+            equal=~unordered & (zeros | same),
+            less=~(unordered | zeros | same) & _before(a, b),
             unordered=unordered,
         )
 
@@ -85,11 +76,6 @@ def _is_nan(fmt: FloatFormat, bits: Signal) -> Signal:
 
 
 def _before(a: Signal, b: Signal) -> Signal:
-    """Whether a stands before b, -0 before +0."""
-    return _place(a) < _place(b)
-
-
-def _place(bits: Signal) -> Signal:
-    """A number that grows with that of the bits: negative ones in reverse, below the others."""
-    sign = bits[-1]
-    return as_uint(cat(~sign, mux(sign, ~bits[:-1], bits[:-1])))
+    """Whether a stands before b, -0 before +0; anything where they are the same."""
+    smaller = as_uint(a[:-1]) < as_uint(b[:-1])
+    return mux(a[-1] == b[-1], smaller ^ a[-1], a[-1])

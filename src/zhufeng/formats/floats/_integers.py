@@ -16,6 +16,7 @@ from zhufeng.hdl import (
     Type,
     UInt,
     as_bits,
+    as_sint,
     as_uint,
     cat,
     const,
@@ -70,8 +71,9 @@ def _nearest(source: FloatFormat, kind: Type, x: Signal) -> Signal:
     distance = (source.bias + kind.width - 1) - parts.exponent
     bits = right_jammed(top, distance)
     up = bits[1] & (bits[0] | bits[2])
-    magnitude = as_uint(bits[2:]) + wrap(up, UInt(1))
-    number = mux(parts.sign, -magnitude, wrap(magnitude, (-magnitude).type))
+    magnitude = wrap(bits[2:], kind.width + 1)
+    # The negative of m + 1 is ~m, and that of m is ~m + 1: rounding and sign share an adder.
+    number = as_sint(mux(parts.sign, ~magnitude, magnitude)) + as_uint(up ^ parts.sign)
     outside = mux(parts.sign, const(kind, kind.low), const(kind, kind.high))
     within = mux((distance < 0) | parts.is_inf, outside, saturate(number, kind))
     return mux(parts.is_nan, 0, within)

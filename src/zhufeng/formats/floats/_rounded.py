@@ -61,20 +61,14 @@ def rounded(
     within = exponents or range(exponent.type.low, exponent.type.high + 1)
     if normal:
         significand = jammed(significand, fmt.precision + _BEYOND)
-        above, highest = const(UInt(0), 0), 0
-    else:
-        above, highest = leading_zeros(significand), significand.width - 1
+    above = const(UInt(0), 0) if normal else leading_zeros(significand)
     field = exponent - above
-    room, amount = 0, wrap(above, highest.bit_length())
-    if subnormals and within[0] <= highest:
-        # Zeros on top: a shift to the right is one to the left by fewer places.
-        room = min(fmt.precision + 1, max(0, 1 - within[0]))
-        kind = UInt((highest + room).bit_length())
-        least = exponent + (room - 1)
-        if within[0] + room < 1:
-            least = mux(least < 0, 0, least)
-        amount = mux(field > 0, wrap(above + room, kind), wrap(least, kind))
-    bits = _shifted(significand, room, amount, fmt.precision + _BEYOND)
+    if subnormals:
+        bits = _aligned(
+            fmt, significand, exponent=exponent, above=above, field=field, within=within
+        )
+    else:
+        bits = _shifted(fmt, significand, 0, above)
     up = as_uint(bits[1] & (bits[0] | bits[2]))
     overflow = infinite(fmt, sign, saturate=saturate)
     if subnormals:
@@ -87,8 +81,32 @@ def rounded(
     return mux(small, 0, _limited(fmt, sign, as_bits(signed), overflow, within))
 
 
-def _shifted(significand: Signal, room: int, amount: Signal, width: int) -> Signal:
+def _aligned(
+    fmt: FloatFormat,
+    significand: Signal,
+    *,
+    exponent: Signal,
+    above: Signal,
+    field: Signal,
+    within: range,
+) -> Signal:
+    """The upper bits, jammed: the highest 1 on top, but of a subnormal number below it."""
+    highest = significand.width - 1 if above.width else 0
+    if within[0] > highest:
+        return _shifted(fmt, significand, 0, wrap(above, highest.bit_length()))
+    # With zeros on top a shift to the right is one to the left by fewer places.
+    room = min(fmt.precision + 1, max(0, 1 - within[0]))
+    least = exponent + (room - 1)
+    if within[0] + room < 1:
+        least = mux(least < 0, 0, least)
+    kind = UInt((highest + room).bit_length())
+    amount = mux(field > 0, wrap(above + room, kind), wrap(least, kind))
+    return _shifted(fmt, significand, room, amount)
+
+
+def _shifted(fmt: FloatFormat, significand: Signal, room: int, amount: Signal) -> Signal:
     """The upper bits, jammed, of a significand that begins below some zeros."""
+    width = fmt.precision + _BEYOND
     above = const(Bits(room), 0)
     below = const(Bits(max(0, width - room - significand.width)), 0)
     return left_jammed(as_uint(cat(above, as_bits(significand), below)), amount, width)

@@ -137,9 +137,13 @@ def multiply(a: Blocks | Planes, b: Blocks | Planes, *, threads: int = 1) -> Flo
 
 
 def dequantise(x: Blocks) -> Floats:
-    """The numbers that blocks stand for: fp32 (..., rows, size), exact; poison is NaN."""
+    """The numbers that blocks stand for: fp32 (..., rows, size), exact; poison is NaN.
+
+    A number of the largest scale may be beyond fp32, and is then an infinity.
+    """
     exponents = x.codes.astype(np.int32) - (124 + x.bits)
-    found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
+    with np.errstate(over="ignore"):
+        found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
     found[x.codes == POISON] = np.nan
     rows = found.reshape(*found.shape[:-2], -1)
     return np.ascontiguousarray(rows[..., : x.size])

@@ -12,8 +12,6 @@ MX_BLOCK: Final = 32
 """Elements under one scale."""
 NVFP4_BLOCK: Final = 16
 """Elements of NVFP4 under one scale."""
-
-
 SCALE_BIAS: Final = 127
 """What the bits of a scale of MX are above its exponent."""
 SCALE_NAN: Final = 255
@@ -22,26 +20,24 @@ SCALE_NAN: Final = 255
 
 @dataclass(frozen=True)
 class FixedFormat:
-    """Two's complement with a point, as large below 0 as above it."""
+    """Two's complement from -2 to below 2, of which -2 itself is not made."""
 
     name: str
-    bits: int
-    """Of a number."""
     fraction: int
     """Bits below the point."""
 
     @property
-    def lowest(self) -> int:
-        """The exponent whose spacing all numbers have, as a float's subnormal ones have."""
-        return 0
+    def bits(self) -> int:
+        """Of a number."""
+        return self.fraction + 2
 
     @property
-    def largest_bits(self) -> int:
-        """The bits of the largest number."""
-        return (1 << (self.bits - 1)) - 1
+    def lowest(self) -> int:
+        """The exponent whose spacing all numbers have, as that of a float's subnormal ones."""
+        return 0
 
 
-INT8: Final = FixedFormat("int8", 8, 6)
+INT8: Final = FixedFormat("int8", 6)
 """Of MXINT8 (OCP Microscaling Formats 1.0), up to 127/64."""
 
 Element = FloatFormat | FixedFormat
@@ -51,11 +47,20 @@ MX_ELEMENTS: Final[tuple[Element, ...]] = (E5M2, E4M3, E3M2, E2M3, E2M1, INT8)
 """The elements of MXFP8, MXFP6, MXFP4 and MXINT8."""
 
 
+def magnitudes(element: Element) -> FloatFormat:
+    """The floating-point format that has the bits of its magnitudes.
+
+    One bit of exponent field makes all numbers as far apart as the subnormal ones: fixed point.
+    """
+    if isinstance(element, FixedFormat):
+        return FloatFormat(element.name, 1, element.fraction, "none")
+    return element
+
+
 def highest(element: Element) -> int:
     """The exponent of the largest power of two that an element can be."""
-    if isinstance(element, FixedFormat):
-        return element.bits - 2 - element.fraction
-    return (element.largest_bits >> element.fraction) - element.bias
+    field = magnitudes(element).largest_bits >> element.fraction
+    return element.lowest - 1 + field
 
 
 def checked(element: Element) -> Element:

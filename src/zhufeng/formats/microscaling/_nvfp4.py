@@ -132,7 +132,7 @@ def _block_scale(amax: Signal, tensor_scale: Signal) -> Signal:
     number, more, below = quotient(wrap(_significand(amax) << 2, 26), divisor, count)
     exponent = field - as_uint(tensor_scale[_FRACTION:31]) - 2
     exponent = exponent - wrap(high, UInt(1)) - wrap(below, UInt(1))
-    size = to_element(E4M3, number, more, exponent, None)
+    size = to_element(E4M3, number, more, exponent)
     return mux(field == 0, 0, size)
 
 
@@ -160,4 +160,4 @@ def _size(x: Signal, over: _Scale, noise: Signal | None) -> Signal:
     dividend = wrap(_significand(x) << 4, 28)
     number, more, below = quotient(dividend, over.significand, count)
     exponent = field - over.exponent - wrap(below, UInt(1))
-    return mux(field == 0, 0, to_element(E2M1, number, more, exponent, noise))
+    return mux(field == 0, 0, to_element(E2M1, number, more, exponent, noise=noise))

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from zhufeng.formats.microscaling._elements import (
     MX_BLOCK,
+    SCALE_NAN,
     Element,
     FixedFormat,
     checked,
     highest,
+    magnitudes,
 )
 from zhufeng.formats.microscaling._rounding import NOISE, significant, to_element
 from zhufeng.hdl import (
@@ -38,7 +40,6 @@ from zhufeng.hdl import (
 Scale = Literal["down", "up"]
 """How a scale is rounded to a power of two."""
 
-_NAN, _LARGEST_CODE = 255, 254
 _FRACTION = 23
 
 
@@ -95,7 +96,7 @@ def _size(element: Element, scale: Scale, x: Signal) -> Signal:
     field, fraction = x[_FRACTION:31], as_uint(x[0:_FRACTION])
     if scale == "down":
         return as_uint(cat(field, const(Bits(1), 0)))
-    ones = element.largest_bits & ((1 << element.fraction) - 1)
+    ones = magnitudes(element).largest_bits & ((1 << element.fraction) - 1)
     above = fraction > (ones << (_FRACTION - element.fraction))
     return as_uint(cat(field, above & any_bit(field)))
 
@@ -104,8 +105,8 @@ def _code(element: Element, largest: Signal) -> Signal:
     field, above = as_uint(largest[1:]), wrap(largest[0], UInt(1))
     code = saturate(field + above - highest(element), UInt(8))
     if not highest(element):
-        code = mux(code == _NAN, _LARGEST_CODE, code)
-    return mux(field == _NAN, _NAN, code)
+        code = mux(code == SCALE_NAN, SCALE_NAN - 1, code)
+    return mux(field == SCALE_NAN, SCALE_NAN, code)
 
 
 def _element(element: Element, x: Signal, code: Signal, noise: Signal | None) -> Signal:
@@ -113,8 +114,8 @@ def _element(element: Element, x: Signal, code: Signal, noise: Signal | None) ->
     count = significant(element, noisy=noise is not None)
     number = cat(const(Bits(1), 1), x[_FRACTION + 1 - count : _FRACTION])
     more = any_bit(x[0 : _FRACTION + 1 - count])
-    size = to_element(element, number, more, field - code, noise)
-    broken = code == _NAN
+    size = to_element(element, number, more, field - code, noise=noise, most=highest(element))
+    broken = code == SCALE_NAN
     return signed(element, x[31] & ~broken, mux(broken | (field == 0), 0, size))
 
 

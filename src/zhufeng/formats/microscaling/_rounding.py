@@ -1,12 +1,13 @@
-"""Numbers made into elements, and quotients (rules 7.5, 7.6 and 7.9)."""
+"""Numbers made into elements, and quotients (rules 7.5, 7.6 and 7.10)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from zhufeng.formats.microscaling._elements import Element, highest
+from zhufeng.formats.floats import FloatFormat, rounded
+from zhufeng.formats.microscaling._elements import Element, magnitudes
 from zhufeng.hdl import (
-    Bits,
+    Bool,
     Signal,
     UInt,
     any_bit,
@@ -31,41 +32,48 @@ def significant(element: Element, *, noisy: bool) -> int:
 
 
 def to_element(
-    element: Element, number: Signal, more: Signal, exponent: Signal, noise: Signal | None
+    element: Element,
+    number: Signal,
+    more: Signal,
+    exponent: Signal,
+    *,
+    noise: Signal | None = None,
+    most: int | None = None,
 ) -> Signal:
-    """The bits of the magnitude of an element, never above the largest.
+    """The bits of the magnitude of an element as a UInt, never above the largest.
 
     Args:
         element: its format.
-        number: Bits as many as are `significant`; the highest is 1, and the point after it.
+        number: Bits, as many as are `significant`; the highest is 1, and the point after it.
         more: whether there is anything below them; where there is noise, it does not count.
         exponent: signed; the number counts 2^exponent times.
         noise: UInt(NOISE): round stochastically. Without it to nearest, ties to even.
+        most: the largest that the exponent can be, where its type has more: it saves hardware.
     """
-    past = number.width.bit_length()
-    places = saturate(element.lowest - exponent, UInt(past))
-    if noise is None:
-        rounded = _nearest(number, places, more)
-    else:
-        rounded = _carried(number, places, noise)
-    above = highest(element) + 1 - element.lowest
-    steps = saturate(exponent - element.lowest, UInt(above.bit_length()))
-    # A carry out of what has been rounded raises the field of the exponent, as it should.
-    bits = (steps << element.fraction) + rounded
-    return wrap(mux(bits > element.largest_bits, element.largest_bits, bits), element.bits - 1)
+    fmt = magnitudes(element)
+    field = exponent - (element.lowest - 1)
+    if noise is not None:
+        return _carried(fmt, as_uint(number), field, noise)
+    top = field.type.high if most is None else most - (element.lowest - 1)
+    nearest = rounded(
+        fmt,
+        const(Bool, 0),
+        field,
+        as_uint(cat(number, more)),
+        exponents=range(field.type.low, top + 1),
+        normal=True,
+        saturate=True,
+    )
+    return as_uint(nearest[:-1])
 
 
-def _nearest(number: Signal, places: Signal, more: Signal) -> Signal:
-    past = (1 << places.width) - 1
-    aligned = cat(number, const(Bits(past), 0)) >> places
-    whole, half = aligned[past + 1 :], aligned[past]
-    up = half & (any_bit(aligned[0:past]) | more | whole[0])
-    return as_uint(whole) + wrap(up, UInt(1))
-
-
-def _carried(number: Signal, places: Signal, noise: Signal) -> Signal:
-    carried = as_uint(number >> places) + noise
-    return as_uint(carried[NOISE:])
+def _carried(fmt: FloatFormat, number: Signal, field: Signal, noise: Signal) -> Signal:
+    places = saturate(1 - field, UInt(number.width.bit_length()))
+    carried = (number >> places) + noise
+    top = (fmt.largest_bits >> fmt.fraction).bit_length()
+    # A carry out of what is kept raises the field, as it should.
+    size = (saturate(field - 1, UInt(top)) << fmt.fraction) + as_uint(carried[NOISE:])
+    return wrap(mux(size > fmt.largest_bits, fmt.largest_bits, size), fmt.bits - 1)
 
 
 def quotient(dividend: Signal, divisor: Signal, count: int) -> tuple[Signal, Signal, Signal]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +20,11 @@ from zhufeng.hdl.compile._grid_code import GridCode, Side, sides
 from zhufeng.hdl.compile._lanes import WORD, container
 from zhufeng.hdl.compile._lower import lowered
 from zhufeng.hdl.compile._operations import vector_bits
-from zhufeng.hdl.ir import Form, Module, need_module, print_ir
+from zhufeng.hdl.ir import Form, Let, Module, need_module, print_ir
 
 Array = NDArray[Any]
-_LANES = (8, 16, 32, 64)
+_LANES: Final = (8, 16, 32, 64)
+_UNKNOWN: Final = frozenset({"take", "put", "pack"})
 
 
 def compile_grid(module: Module, rows: Sequence[str], columns: Sequence[str]) -> Grid:
@@ -62,10 +64,10 @@ class Grid:
         need_module(module)
         self.module = module
         _checked_sides(module, rows, columns)
-        given: dict[str, Side] = {port: "row" for port in rows}
+        given: dict[str, Side] = dict.fromkeys(rows, "row")
         given.update(dict.fromkeys(columns, "column"))
         flat = lowered(module).module
-        _checked(module, flat, given)
+        _checked(module, flat)
         self._given = given
         self.lanes = _lanes(flat, given)
         """Columns that are computed side by side."""
@@ -139,7 +141,7 @@ class Grid:
         for port, form in self.module.inputs.items():
             shape = np.shape(inputs[port])
             own = len(shape) - len(form.shape)
-            if own < 2 or shape[own:] != form.shape:
+            if own < len(("rows", "cycles")) or shape[own:] != form.shape:
                 raise _no_fit(self.module, port, shape)
             shapes[port] = shape[:own]
         found = {
@@ -156,7 +158,7 @@ class Grid:
             )
         (row,), (column,) = found["row"], found["column"]
         *lead, rows, cycles = row
-        batches = int(np.prod(lead, dtype=np.int64))
+        batches = math.prod(lead)
         return tuple(lead), _Sizes(batches, rows, column[-2], cycles)
 
     def _taken(self, port: str, values: Array) -> Array:
@@ -174,11 +176,10 @@ class Grid:
         return np.ascontiguousarray(values, kind)
 
     def _shaped(self, made: Array, form: Form, lead: tuple[int, ...], sizes: _Sizes) -> Array:
-        if form.size == 1:
-            whole = made.reshape(*made.shape[:2], -1)[:, :, : sizes.columns]
-        else:
-            whole = made.swapaxes(3, 4).reshape(*made.shape[:2], -1, form.size)
-            whole = whole[:, :, : sizes.columns]
+        padded = made.shape[2] * self.lanes
+        whole = made if form.size == 1 else made.swapaxes(3, 4)
+        whole = whole.reshape(sizes.batches, sizes.rows, padded, form.size)
+        whole = whole[:, :, : sizes.columns]
         shape = (*lead, sizes.rows, sizes.columns, *form.shape)
         found = np.ascontiguousarray(whole).reshape(shape)
         return found.view(bool) if form.width == 1 and not form.signed else found
@@ -220,8 +221,12 @@ def _checked_sides(module: Module, rows: Sequence[str], columns: Sequence[str]) 
         )
 
 
-def _checked(module: Module, flat: Module, given: Mapping[str, Side]) -> None:
-    of = sides(flat, given)
+def _checked(module: Module, flat: Module) -> None:
+    """See that it is a module for rows and columns.
+
+    Raises:
+        InputError: it is not.
+    """
     behind = _behind(flat)
     problems = [
         *(f"the memory {name}" for name in flat.memories),
@@ -231,22 +236,22 @@ def _checked(module: Module, flat: Module, given: Mapping[str, Side]) -> None:
             for n, r in flat.registers.items()
             if r.reset is None
         ),
-        *(f"the output {p} that follows from inputs" for p in flat.outputs if p in behind),
-        *(f"{n} of {let.form.width} bits" for n, let in flat.lets.items() if let.form.width > WORD),
-        *(
-            f"the operation {let.op}"
-            for let in flat.lets.values()
-            if let.op in ("take", "put", "pack")
-        ),
+        *(f"the output {port} that follows from inputs" for port in flat.outputs if port in behind),
+        *(f"numbers of {let.form.width} bits" for let in flat.lets.values() if _is_wide(let)),
+        *(f"the operation {let.op}" for let in flat.lets.values() if let.op in _UNKNOWN),
     ]
     if problems:
         raise InputError(
             f"{module.name} for rows and columns",
-            expected="registers with resets, and outputs that follow from them alone",
+            expected="registers with resets and outputs that follow from them alone, no memories "
+            "or claims, numbers of at most 64 bits, and no element chosen by a signal",
             came=problems[0],
             do="simulate it with zhufeng.hdl.compile.compile",
         )
-    del of
+
+
+def _is_wide(let: Let) -> bool:
+    return let.form.width > WORD
 
 
 def _behind(module: Module) -> set[str]:

@@ -17,9 +17,9 @@ from llvmlite import ir as llvm
 from zhufeng.hdl.compile._frame import ARGUMENTS, ENTRY, KIND, NUMBERS, splat
 from zhufeng.hdl.compile._lanes import BYTE, INDEX, POINTER, Lanes, container
 from zhufeng.hdl.compile._layout import ALIGNMENT
-from zhufeng.hdl.compile._operations import Operations, Value
+from zhufeng.hdl.compile._operations import Operations, Value, is_exact
 from zhufeng.hdl.compile._sources import Sources
-from zhufeng.hdl.ir import Let, Module, order
+from zhufeng.hdl.ir import Form, Let, Module, order
 
 Side = Literal["row", "column"]
 Of = Literal["none", "row", "column", "pair"]
@@ -124,6 +124,7 @@ class GridCode:
         self._held: dict[tuple[str, int], Any] = {}
         self._fetched_already: dict[Kept, Any] = {}
         self._here: dict[Side, Any] = {}
+        self._load: Callable[[str, int, int], Any]
 
     # Memory.
 
@@ -235,22 +236,42 @@ class GridCode:
             number = builder.select(inside, number, last)
             number = builder.add(number, builder.mul(batch, of["turn"]))
             lines.append(builder.mul(number, of["cycles"]))
+        beside = {p: self._beside(f) for p, f in self.module.inputs.items() if self._is_column(p)}
         with self._counted(INDEX(0), of["cycles"]) as time:
             self._known = {}
-            self._load = lambda port, element, bits: self._side_by_side(
-                port, element, bits, [builder.add(line, time) for line in lines]
+            places = [builder.add(line, time) for line in lines]
+            for port, memory in beside.items():
+                self._side_by_side(port, memory, places)
+            self._load = lambda port, element, bits: builder.load(
+                self._at(beside[port], (INDEX(element), self._wide.bytes(max(8, bits)))),
+                typ=self._wide.type(max(8, bits)),
+                align=1,
             )
             self._kept("column", of["scratch"], time)
 
-    def _side_by_side(self, port: str, element: int, bits: int, places: Sequence[Any]) -> Any:
-        kind, size = llvm.IntType(max(8, bits)), self._bytes(port)
-        found = llvm.Constant(llvm.VectorType(kind, len(places)), llvm.Undefined)
-        each = size // self.module.inputs[port].size
-        for lane, place in enumerate(places):
-            address = self._at(self._ports[port], (place, size), (INDEX(element), each))
-            one = self._builder.load(address, typ=kind, align=1)
-            found = self._builder.insert_element(found, one, llvm.IntType(32)(lane))
+    def _is_column(self, port: str) -> bool:
+        return self._given[port] == "column"
+
+    def _beside(self, form: Form) -> Any:
+        """Memory for an input of all columns of a panel."""
+        size = self._wide.bytes(max(8, container(form.width))) * form.size
+        with self._builder.goto_entry_block():
+            found = self._builder.alloca(llvm.ArrayType(BYTE, size))
+        found.align, found.type = ALIGNMENT, POINTER
         return found
+
+    def _side_by_side(self, port: str, memory: Any, places: Sequence[Any]) -> None:
+        """Put an input of all columns into memory, element by element."""
+        form, size, builder = self.module.inputs[port], self._bytes(port), self._builder
+        kind, each = llvm.IntType(max(8, container(form.width))), size // form.size
+        # A loop: written out, it would take longer to compile than all else.
+        with self._counted(INDEX(0), INDEX(form.size)) as element:
+            found = llvm.Constant(llvm.VectorType(kind, len(places)), llvm.Undefined)
+            for lane, place in enumerate(places):
+                address = self._at(self._ports[port], (place, size), (element, each))
+                one = builder.load(address, typ=kind, align=1)
+                found = builder.insert_element(found, one, llvm.IntType(32)(lane))
+            builder.store(found, self._at(memory, (element, each * len(places))), align=1)
 
     def _kept(self, side: Side, start: Any, number: Any) -> None:
         """Write a record."""
@@ -438,18 +459,19 @@ class GridCode:
         bits = container(self.module.form(name).width)
         found = list(self._terms(name, element) or ())
         known = Operations(self._builder, self._wide).multiplies_pairs(bits)
-        fits = all(self._fits(one, bits) for one in found)
+        alike = len({self.module.form(one.row[0]).width for one in found}) == 1
+        fits = alike and all(self._fits(one, bits) for one in found)
         return found if known and fits and len(found) % 2 == 0 else []
 
     def _terms(self, name: str, element: int) -> list[Product] | None:
         """The products of which an element is the sum, if it is one of such products alone."""
         base, place = self._source(name, element)
         let = self.module.lets[base]
-        if self._sides[base] != "pair":
+        if self._sides[base] != "pair" or not is_exact(let, [*map(self.module.form, let.args)]):
             return None
         if let.op == "add":
             parts = [self._terms(arg, place) for arg in let.args]
-            return None if None in parts else [one for part in parts for one in part or ()]
+            return None if None in parts else [one for part in parts if part for one in part]
         if let.op == "mul":
             factors = {self._sides[at]: (at, n) for at, n in self._factors(let, place)}
             if factors.keys() == {"row", "column"}:
@@ -468,22 +490,17 @@ class GridCode:
     def _fits(self, product: Product, bits: int) -> bool:
         """Whether two of such products, in halves of so many bits, have a sum of so many."""
         row, column = (self.module.form(name) for name, _ in product)
+        if not (row.signed and column.signed and max(row.width, column.width) <= bits // 2):
+            return False
         if bits == _BYTES:
-            most = ((1 << row.width) - 1) << column.width
-            return (
-                row.signed
-                and column.signed
-                and max(row.width, column.width) <= 8
-                and most < 1 << 15
-            )
-        return row.signed and column.signed and row.width + column.width < bits
+            return ((1 << row.width) - 1) << column.width < 1 << (bits - 1)
+        return row.width + column.width < bits
 
     def _summed(self, operations: Operations, products: Sequence[Product], bits: int) -> Value:
         """The sum of products, two at a time."""
         # Instructions on bytes take a factor without sign: what that adds is taken away again.
-        biases = {1 << (self.module.form(one.row[0]).width - 1) for one in products}
-        bias = max(biases) if bits == _BYTES else 0
-        assert bits != _BYTES or len(biases) == 1
+        width = self.module.form(products[0].row[0]).width
+        bias = 1 << (width - 1) if bits == _BYTES else 0
         whole = None
         if bias:
             parts = tuple(one.column for one in products)

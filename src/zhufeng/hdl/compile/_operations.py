@@ -281,7 +281,9 @@ def _arithmetic(code: Operations, of: Given) -> Value:
     exact = all(
         form.width < to.width or arg.clean for arg, form in zip(of.args, of.forms, strict=True)
     )
-    return Value(found[of.let.op](a, b), clean=size == to.width or (exact and _fits(of)))
+    return Value(
+        found[of.let.op](a, b), clean=size == to.width or (exact and is_exact(of.let, of.forms))
+    )
 
 
 def _product16(code: Operations, of: Given) -> Value:
@@ -458,17 +460,21 @@ def _leading(code: Operations, of: Given) -> Value:
     return Value(lanes, clean=True)
 
 
-def _fits(of: Given) -> bool:
-    """Whether the exact result is always a number of its form."""
-    a, b = ((form.low, form.high) for form in of.forms)
-    if of.let.op == "add":
+def is_exact(let: Let, forms: Sequence[Form]) -> bool:
+    """Whether the exact sum, difference or product of any numbers is one of its form; of another
+    operation, False.
+    """
+    if let.op not in {"add", "sub", "mul"}:
+        return False
+    a, b = ((form.low, form.high) for form in forms)
+    if let.op == "add":
         ends = (a[0] + b[0], a[1] + b[1])
-    elif of.let.op == "sub":
+    elif let.op == "sub":
         ends = (a[0] - b[1], a[1] - b[0])
     else:
         corners = [x * y for x in a for y in b]
         ends = (min(corners), max(corners))
-    return of.let.form.low <= ends[0] and ends[1] <= of.let.form.high
+    return let.form.low <= ends[0] and ends[1] <= let.form.high
 
 
 _MADE: Final[dict[str, Callable[[Operations, Given], Value]]] = {

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final, Literal
 
 from zhufeng.hdl.compile._lanes import container
-from zhufeng.hdl.compile._operations import PRODUCT
+from zhufeng.hdl.compile._operations import PRODUCT, is_exact
 from zhufeng.hdl.compile._plan import is_straight, is_view
 from zhufeng.hdl.ir import Form, Let, Module
 
@@ -42,15 +42,9 @@ def products_as_wide_as_sums(module: Module) -> Module:
         summed = all(
             user.op in _SUMS and _FACTOR < user.form.width <= _WIDE for user in users.get(name, ())
         )
-        if fits and summed and name not in kept and _exact(let, module):
+        if fits and summed and name not in kept and is_exact(let, factors):
             lets[name] = replace(let, form=replace(let.form, width=_WIDE))
     return replace(module, lets=lets)
-
-
-def _exact(let: Let, module: Module) -> bool:
-    a, b = (module.form(arg) for arg in let.args)
-    ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return let.form.low <= min(ends) and max(ends) <= let.form.high
 
 
 def wide_registers(module: Module, guarded: Mapping[str, str]) -> dict[str, int]:
@@ -126,7 +120,7 @@ class _Widening:
             if (
                 let.op != "mul"
                 or container(let.form.width) != _WIDE
-                or not _exact(let, self._before)
+                or not is_exact(let, [*map(self._before.form, let.args)])
             ):
                 continue
             first, second = let.args
