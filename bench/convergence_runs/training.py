@@ -17,7 +17,7 @@ from zhufeng.models.reference import REFERENCES, load_reference
 from zhufeng.stack import named_policy
 from zhufeng.training import ReferenceTask, Schedule, read_metrics, train
 
-EVALUATIONS = 10
+EVALUATIONS, CHECKPOINTS = 2, 10
 
 
 class Result(TypedDict):
@@ -69,7 +69,6 @@ def trained(run: Run) -> Result:
 def schedule_of(run: Run) -> Schedule:
     """The frozen settings at the run's share of the steps, in the formats of its policy."""
     settings = REFERENCES[run.reference]
-    tenth = max(1, run.steps // EVALUATIONS)
     return Schedule(
         steps=run.steps,
         batch=settings.batch,
@@ -82,8 +81,8 @@ def schedule_of(run: Run) -> Schedule:
         epsilon=settings.epsilon,
         clip=settings.clip,
         policy=named_policy(run.policy),
-        evaluate_every=2 * tenth,
-        checkpoint_every=tenth,
+        evaluate_every=max(1, run.steps // EVALUATIONS),
+        checkpoint_every=max(1, run.steps // CHECKPOINTS),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -230,7 +230,7 @@ def test_rule_4_8_a_split_sum_is_added_in_ascending_order() -> None:
     assert all(np.array_equal(one, whole[0]) for one in whole)
     ends = [0, 96, 192, 256]
     every = []
-    for begin, end in zip(ends, ends[1:], strict=False):
+    for begin, end in pairwise(ends):
         a, b = (quantise(np.ascontiguousarray(one[:, begin:end]), 6) for one in (x, y))
         every.append(multiply(a, b))
     added = compile_function(floats.add(floats.FP32).ir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,6 @@ from zhufeng.hdl.interpret import anything, interpret
 from zhufeng.hdl.ir import Module as Ir
 
 Array = npt.NDArray[Any]
-Sizes = tuple[int, ...]
 
 
 def dot(bits: int, count: int, sum_bits: int = 32) -> Module[Any, ..., Signal]:
@@ -98,8 +98,8 @@ def mixed(  # noqa: PLR0917
 
 
 def drawn(
-    design: Ir, sizes: dict[str, tuple[int, ...]], cycles: int, seed: int
-) -> dict[str, Array]:
+    design: Ir, sizes: Mapping[str, tuple[int, ...]], cycles: int, seed: int
+) -> dict[str, Any]:
     """Inputs [..., rows or columns, cycles, ...]."""
     draw = np.random.default_rng(seed)
     return {

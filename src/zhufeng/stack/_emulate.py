@@ -32,7 +32,7 @@ _PRODUCTS: Final[Mapping[Any, tuple[Kind, Callable[..., Tensor]]]] = {
     functional.conv1d: ("convolution", _shapes.line_convolution),
     functional.conv2d: ("convolution", _shapes.convolution),
     functional.scaled_dot_product_attention: ("attention", _shapes.attention),
-    functional.grouped_mm: ("experts", _shapes.grouped),
+    torch._grouped_mm: ("experts", _shapes.grouped),  # noqa: SLF001 (functional.grouped_mm's)
     **dict.fromkeys(
         (
             torch.matmul,

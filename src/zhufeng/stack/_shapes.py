@@ -75,13 +75,24 @@ def attention(  # noqa: PLR0917 (as torch has it)
     return multiply(shares, value.expand(*lead, -1, -1).mT, weight=False, turned=True)
 
 
-def grouped(multiply: Multiply, x: Tensor, weight: Tensor, *, offs: Tensor | None = None) -> Tensor:
-    """As `torch.nn.functional.grouped_mm` of rows sorted by group, and a matrix a group."""
-    if offs is None or x.dim() != _MATRIX or weight.dim() != _MATRIX + 1:
+def grouped(
+    multiply: Multiply,
+    x: Tensor,
+    weight: Tensor,
+    offs: Tensor | None = None,
+    **more: object,
+) -> Tensor:
+    """As `torch.nn.functional.grouped_mm`.
+
+    Raises:
+        InputError: it is not rows sorted by group, times a matrix a group.
+    """
+    plain = offs is not None and x.dim() == _MATRIX and weight.dim() == _MATRIX + 1
+    if offs is None or not plain or any(one is not None for one in more.values()):
         raise InputError(
             "a grouped product in a policy's formats",
-            expected="rows (rows, k) sorted by group, weights (groups, k, n), and offs",
-            came=f"{list(x.shape)} and {list(weight.shape)}",
+            expected="rows (rows, k) sorted by group, weights (groups, k, n), and offs alone",
+            came=f"{list(x.shape)} and {list(weight.shape)}, {', '.join(more) or 'no offs'}",
             do="multiply the groups one by one",
         )
     ends = [0, *offs.tolist()]
