@@ -151,20 +151,28 @@ def nvfp4_element(exact: Fraction, noise: int | None) -> int:
     return table.index(min(count * spacing, table[-1]))
 
 
-def nvfp4_quantised(x: Array, tensor_scale: Array, noise: Array | None) -> Quantised:
-    """Blocks of fp32 [blocks, 16], each with the scale of a tensor, quantised."""
-    magnitude, negative, finite = read(x)
-    scales = np.full(len(x), 0x7F)
-    elements = np.zeros(x.shape, np.uint8)
-    usable = (tensor_scale >= 2.0**-126) & np.isfinite(tensor_scale)
-    for block in np.flatnonzero(finite & usable):
+def nvfp4_scales(x: Array, tensor_scale: Array) -> Array:
+    """The bits of the scale of each block of fp32 [blocks, 16], with that of its tensor."""
+    magnitude, _, finite = read(x)
+    usable = finite & (tensor_scale >= 2.0**-126) & np.isfinite(tensor_scale)
+    amax = magnitude.max(-1)
+    found = np.full(len(x), 0x7F)
+    for block in np.flatnonzero(usable):
         by = Fraction(float(tensor_scale[block]))
-        numbers = [Fraction(one) for one in magnitude[block].tolist()]
-        scales[block] = code = nvfp4_block_scale(max(numbers), by)
-        by *= table_of(E4M3)[code]
-        for i, one in enumerate(numbers):
+        found[block] = nvfp4_block_scale(Fraction(float(amax[block])), by)
+    return found
+
+
+def nvfp4_quantised(x: Array, tensor_scale: Array, noise: Array | None) -> Quantised:
+    """Blocks of fp32 [blocks, 16], each with the scale of its tensor, quantised."""
+    magnitude, negative, _ = read(x)
+    scales = nvfp4_scales(x, tensor_scale)
+    elements = np.zeros(x.shape, np.uint8)
+    for block in np.flatnonzero(scales != 0x7F):
+        by = Fraction(float(tensor_scale[block])) * table_of(E4M3)[scales[block]]
+        for i, one in enumerate(magnitude[block].tolist()):
             byte = None if noise is None else int(noise[block, i])
-            size = nvfp4_element(one / by, byte) if by else 0
+            size = nvfp4_element(Fraction(one) / by, byte) if by else 0
             elements[block, i] = size + 8 * negative[block, i]
     return Quantised(scales, elements)
 

@@ -14,7 +14,7 @@ from zhufeng.training._config import DEFAULTS, SHARD_FILES, Schedule, TrainConfi
 if TYPE_CHECKING:
     from zhufeng.training._checkpoint import Trained, read_checkpoint, write_checkpoint
     from zhufeng.training._evaluate import Evaluation, evaluate
-    from zhufeng.training._loop import train
+    from zhufeng.training._loop import train, train_in_bf16
     from zhufeng.training._metrics import read_metrics
     from zhufeng.training._open import open_task
     from zhufeng.training._optimizer import learning_rate, make_optimizer
@@ -43,6 +43,7 @@ __getattr__ = lazy_names(
         "read_model": "_points",
         "read_points": "_points",
         "train": "_loop",
+        "train_in_bf16": "_loop",
         "training_section": "_section",
         "write_checkpoint": "_checkpoint",
     },
@@ -76,6 +77,7 @@ __all__ = [
     "read_points",
     "step_name",
     "train",
+    "train_in_bf16",
     "training_section",
     "write_checkpoint",
 ]

@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from zhufeng.base import InputError, derive_seed, sync_folder, track
-from zhufeng.stack import emulate
+from zhufeng.stack import emulate, named_policy
 from zhufeng.training._artifact import (
+    BF16,
     CHECKPOINTS,
     MODEL,
     POINTS,
     SUMMARY,
     SUMMARY_FILE,
+    TENSORBOARD,
     TrainSummary,
     step_name,
 )
@@ -59,6 +61,21 @@ def train(task: Task, schedule: Schedule, folder: Path, seed: int) -> TrainSumma
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     sync_folder(folder)
     return SUMMARY.read_json(done)
+
+
+def train_in_bf16(task: Task, schedule: Schedule, folder: Path, seed: int) -> TrainSummary:
+    """The same training with products of bf16, to compare with: in ``bf16/`` in `folder`.
+
+    Of the model nothing is left but ``metrics.jsonl`` and ``training.json``. Arguments, errors and
+    what a kill does to it are those of `train`.
+    """
+    own = folder / BF16
+    own.mkdir(exist_ok=True)
+    summary = train(task, replace(schedule, policy=named_policy("bf16"), keep=()), own, seed)
+    for name in (MODEL, TENSORBOARD):
+        shutil.rmtree(own / name, ignore_errors=True)
+    sync_folder(own)
+    return summary
 
 
 @dataclass

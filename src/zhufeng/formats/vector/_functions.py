@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
+from typing import Final
 
 from zhufeng.formats.vector._coefficients import TABLES, Row
 from zhufeng.formats.vector._interpolate import interpolate
@@ -10,7 +12,27 @@ from zhufeng.formats.vector._logarithm import log2_reduced
 from zhufeng.formats.vector._reduced import FP32, Reduced, looked_up
 from zhufeng.formats.vector._reductions import exp2_reduced, reciprocal_reduced, rsqrt_reduced
 from zhufeng.formats.vector._segments import OCTAVE_BITS
-from zhufeng.hdl import Signal, UInt, as_bits, as_uint, cat, function, switch, wrap
+from zhufeng.hdl import (
+    Bits,
+    Function,
+    Signal,
+    Type,
+    UInt,
+    as_bits,
+    as_uint,
+    cat,
+    const,
+    function,
+    switch,
+    wrap,
+)
+
+Unary = Function[[Signal], Signal]
+"""Of the bits of an fp32 those of another one."""
+
+_INDEX: Final = UInt(9)
+_BELOW: Final = 1 << 8  # where the rows of log2 begin that are for arguments below 1
+_NONE: Final = Row(0, 0, 0)
 
 
 class Op(IntEnum):
@@ -22,71 +44,81 @@ class Op(IntEnum):
     RSQRT = 3
 
 
-_NONE = Row(0, 0, 0)
-_BELOW = 1 << 8  # where the rows of log2 begin that are for arguments below 1
-_BANK = 1 << 9  # rows of a function where all have one table
+@cache
+def exp2() -> Unary:
+    """The function 2^x (rules 6.7 and 6.8)."""
+
+    @function(x=FP32)
+    def exp2(x: Signal) -> Signal:
+        return _alone(exp2_reduced(x))
+
+    return exp2
 
 
-def _rows(table: str) -> list[Row]:
-    """As they are indexed."""
-    if table != "log2":
-        return list(TABLES[table])
-    above = list(TABLES["log2_above"])
-    # The first octave has no argument below 1, the others have the same numbers on both sides.
-    missing = [_NONE] * (_BELOW - len(above) + (1 << OCTAVE_BITS[0]))
-    return above + missing + list(TABLES["log2_below"])
+@cache
+def log2() -> Unary:
+    """The logarithm of x to base 2 (rules 6.9 to 6.11)."""
+
+    @function(x=FP32)
+    def log2(x: Signal) -> Signal:
+        return _alone(log2_reduced(x))
+
+    return log2
 
 
-def _of(op: Signal, values: dict[Op, Signal]) -> Signal:
-    last = values[Op.RSQRT]
-    return switch(op, {key: value for key, value in values.items() if key != Op.RSQRT}, last)
+@cache
+def reciprocal() -> Unary:
+    """The function 1 / x (rules 6.3 and 6.4)."""
+
+    @function(x=FP32)
+    def reciprocal(x: Signal) -> Signal:
+        return _alone(reciprocal_reduced(x))
+
+    return reciprocal
+
+
+@cache
+def rsqrt() -> Unary:
+    """The function 1 / sqrt(x) (rules 6.5 and 6.6)."""
+
+    @function(x=FP32)
+    def rsqrt(x: Signal) -> Signal:
+        return _alone(rsqrt_reduced(x))
+
+    return rsqrt
+
+
+@cache
+def special_function() -> Function[[Signal, Signal], Signal]:
+    """All four: that which ``op``, UInt(2), names by a number of `Op`.
+
+    One table and one interpolator serve all of them, as the chip has them.
+    """
+
+    @function(op=UInt(2), x=FP32)
+    def special_function(op: Signal, x: Signal) -> Signal:
+        parts = {
+            Op.EXP2: exp2_reduced(x),
+            Op.LOG2: log2_reduced(x),
+            Op.RECIPROCAL: reciprocal_reduced(x),
+            Op.RSQRT: rsqrt_reduced(x),
+        }
+        index = _of(op, {key: wrap(part.index, _INDEX) for key, part in parts.items()})
+        place = _of(op, {key: part.place for key, part in parts.items()})
+        # Where the tables are one, the logic that finds a row is shared.
+        rows = [row for part in parts.values() for row in _filled(_rows(part.table), _INDEX)]
+        row = looked_up(rows, as_uint(cat(as_bits(op), as_bits(index))))
+        value = interpolate()(row.c0, row.c1, row.c2, place)
+        return _of(op, {key: part.finish(value) for key, part in parts.items()})
+
+    return special_function
 
 
 def _alone(part: Reduced) -> Signal:
     row = looked_up(_rows(part.table), part.index)
-    return part.finish(interpolate(row.c0, row.c1, row.c2, part.place))
+    return part.finish(interpolate()(row.c0, row.c1, row.c2, part.place))
 
 
-@function(x=FP32)
-def exp2(x: Signal) -> Signal:
-    """2^x."""
-    return _alone(exp2_reduced(x))
-
-
-@function(x=FP32)
-def log2(x: Signal) -> Signal:
-    """The logarithm of x to base 2."""
-    return _alone(log2_reduced(x))
-
-
-@function(x=FP32)
-def reciprocal(x: Signal) -> Signal:
-    """1 / x."""
-    return _alone(reciprocal_reduced(x))
-
-
-@function(x=FP32)
-def rsqrt(x: Signal) -> Signal:
-    """1 / sqrt(x)."""
-    return _alone(rsqrt_reduced(x))
-
-
-@function(op=UInt(2), x=FP32)
-def special_function(op: Signal, x: Signal) -> Signal:
-    """That of the four which `op`, an `Op`, names: one interpolator serves all."""
-    parts = {
-        Op.EXP2: exp2_reduced(x),
-        Op.LOG2: log2_reduced(x),
-        Op.RECIPROCAL: reciprocal_reduced(x),
-        Op.RSQRT: rsqrt_reduced(x),
-    }
-    # One table for all: the logic that finds a row is shared.
-    rows: list[Row] = []
-    for part in parts.values():
-        own = _rows(part.table)
-        rows += own + [_NONE] * (_BANK - len(own))
-    index = _of(op, {key: wrap(part.index, 9) for key, part in parts.items()})
-    row = looked_up(rows, as_uint(cat(as_bits(op), as_bits(index))))
-    place = _of(op, {key: part.place for key, part in parts.items()})
-    value = interpolate(row.c0, row.c1, row.c2, place)
-    return _of(op, {key: part.finish(value) for key, part in parts.items()})
+def _of(op: Signal, values: dict[Op, Signal]) -> Signal:
+    """The one of that number."""
+    return switch(op, values, const(next(iter(values.values())).type, 0))

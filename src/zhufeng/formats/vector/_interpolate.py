@@ -28,7 +28,7 @@ PLACE = UInt(19)
 VALUE_BITS, SLOPE_BITS, BEND_BITS = 27, 24, 25
 """After the point."""
 
-_SUM_BITS = 30  # after the point, of what is added up
+_SUM_BITS = 29  # after the point, of what is added up
 _SQUARED = 14  # upper bits of t that are squared, and bits of the square
 _SQUARE_ROOM = 2  # more bits after the point while a square is added up
 

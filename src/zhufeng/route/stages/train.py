@@ -13,13 +13,15 @@ def _needs(config: TrainConfig) -> tuple[str, ...]:
 
 def _make(config: TrainConfig, work: Work) -> Section:
     # Only here: torch takes seconds to import, and a run's status needs none of it.
-    from zhufeng.training import open_task, train, training_section  # noqa: PLC0415
+    from zhufeng.training import open_task, train, train_in_bf16, training_section  # noqa: PLC0415
 
     files = [source.path for source in work.sources["shards"]]
     for place in work.upstream.values():
         files += sorted(p for p in place.iterdir() if p.name.endswith(SHARD_FILES.endings))
     task, schedule = open_task(config, files, work.seed)
     summary = train(task, schedule, work.folder, work.seed)
+    beside = schedule.policy is not None and config.against_bf16
+    bf16 = train_in_bf16(task, schedule, work.folder, work.seed) if beside else None
     work.draft.figures |= {
         "parameters": summary.parameters,
         "steps": summary.steps,
@@ -28,7 +30,10 @@ def _make(config: TrainConfig, work: Work) -> Section:
         "held_out_loss": summary.held_out_loss,
         "bits_per_byte": summary.bits_per_byte,
     }
-    return training_section(config, task, work.folder, summary, seed=work.seed)
+    if bf16 is not None:
+        work.draft.figures["bf16_held_out_loss"] = bf16.held_out_loss
+        work.draft.figures["bf16_loss"] = bf16.loss
+    return training_section(config, task, work.folder, summary, bf16=bf16, seed=work.seed)
 
 
 STAGE = Stage(
