@@ -48,9 +48,8 @@ class Quantised(NamedTuple):
 def values(element: Element) -> Array:
     """All elements, by their bits, as float64."""
     bits = np.arange(1 << element.bits, dtype=np.uint8)
-    if element == INT8:
-        return bits.view(np.int8) / 64.0
-    return bits.view(DTYPES[element]).astype(np.float64)
+    known: Array = bits.view(DTYPES[element]).astype(np.float64)
+    return known / 64 if element == INT8 else known
 
 
 @cache
@@ -62,24 +61,25 @@ def largest(element: Element) -> float:
 
 def encoded(element: Element, numbers: Array) -> Array:
     """Magnitudes up to the largest as bits, rounded to nearest, ties to even."""
-    if element == INT8:
-        return np.rint(numbers * 64).astype(np.uint8)
-    whole: Array = numbers.astype(np.float32).astype(DTYPES[element]).view(np.uint8)
-    return whole
+    exact = np.rint(numbers * 64) if element == INT8 else numbers.astype(np.float32)
+    bits: Array = exact.astype(DTYPES[element]).view(np.uint8)
+    return bits
 
 
 def signed(element: Element, negative: Array, bits: Array) -> Array:
     """With a sign."""
+    minus = bits.astype(int) + (1 << (element.bits - 1))
     if element == INT8:
-        return np.where(negative, -bits.astype(np.int16), bits).astype(np.int8).view(np.uint8)
-    return bits | (negative.astype(np.uint8) << np.uint8(element.bits - 1))
+        minus = 256 - bits.astype(int)
+    return np.where(negative, minus, bits).astype(np.uint8)
 
 
 def read(x: Array) -> tuple[Array, Array, Array]:
     """Fp32 [blocks, elements] as magnitudes without subnormals; signs; which blocks are finite."""
     magnitude = np.abs(x.astype(np.float64))
     magnitude[magnitude < 2.0**-126] = 0
-    return magnitude, np.signbit(x), np.isfinite(x).all(-1)
+    finite: Array = np.isfinite(x).all(-1)
+    return magnitude, np.signbit(x), finite
 
 
 def codes(element: Element, scale: Scale, amax: Array) -> Array:

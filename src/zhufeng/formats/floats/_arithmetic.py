@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from zhufeng.formats.floats._format import FloatFormat
+from zhufeng.formats.floats._named import named
 from zhufeng.formats.floats._rounded import rounded
 from zhufeng.formats.floats._shifts import right_jammed
 from zhufeng.formats.floats._specials import chosen
-from zhufeng.formats.floats._unpacked import named, unpacked
+from zhufeng.formats.floats._unpacked import unpacked
 from zhufeng.hdl import (
     Bits,
     Function,
@@ -28,7 +29,7 @@ Binary = Function[[Signal, Signal], Signal]
 
 @cache
 def add(fmt: FloatFormat) -> Binary:
-    """The function a + b (rules 5.5 to 5.8).
+    """The function a + b (rule 5.8).
 
     Args:
         fmt: of operands and result.
@@ -42,7 +43,7 @@ def add(fmt: FloatFormat) -> Binary:
 
 @cache
 def subtract(fmt: FloatFormat) -> Binary:
-    """The function a - b: a + b with the sign of b turned over.
+    """The function a - b: a + b with the sign of b turned over (rule 5.8).
 
     Args:
         fmt: of operands and result.
@@ -103,7 +104,7 @@ def plus_or_minus(a: Signal, b: Signal, minus: Signal) -> Signal:
 
 @cache
 def multiply(fmt: FloatFormat) -> Binary:
-    """The function a·b (rules 5.5 to 5.8).
+    """The function a·b (rule 5.8).
 
     Args:
         fmt: of operands and result.

@@ -6,7 +6,8 @@ from functools import cache
 
 from zhufeng.formats.floats._arithmetic import Binary
 from zhufeng.formats.floats._format import FloatFormat
-from zhufeng.formats.floats._unpacked import named, unpacked
+from zhufeng.formats.floats._named import named
+from zhufeng.formats.floats._unpacked import unpacked
 from zhufeng.hdl import Bits, Bool, Function, Signal, Struct, as_uint, mux, of
 
 
@@ -22,7 +23,7 @@ class Comparison(Struct):
 
 @cache
 def compare(fmt: FloatFormat) -> Function[[Signal, Signal], Comparison]:
-    """How a stands to b (rule 5.10).
+    """How a stands to b (rule 5.12).
 
     Args:
         fmt: of both.
@@ -43,7 +44,7 @@ def compare(fmt: FloatFormat) -> Function[[Signal, Signal], Comparison]:
 
 @cache
 def minimum(fmt: FloatFormat) -> Binary:
-    """The lesser of a and b, where -0 is less than +0 (rule 5.11).
+    """The lesser of a and b, where -0 is less than +0 (rule 5.13).
 
     Args:
         fmt: of operands and result.
@@ -58,7 +59,7 @@ def minimum(fmt: FloatFormat) -> Binary:
 
 @cache
 def maximum(fmt: FloatFormat) -> Binary:
-    """The greater of a and b, where +0 is greater than -0 (rule 5.11).
+    """The greater of a and b, where +0 is greater than -0 (rule 5.13).
 
     Args:
         fmt: of operands and result.

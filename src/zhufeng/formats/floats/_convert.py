@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from zhufeng.formats.floats._format import FloatFormat
+from zhufeng.formats.floats._named import named
 from zhufeng.formats.floats._rounded import rounded
 from zhufeng.formats.floats._specials import chosen
-from zhufeng.formats.floats._unpacked import named, unpacked
+from zhufeng.formats.floats._unpacked import unpacked
 from zhufeng.hdl import Bits, Function, Signal, cat, const, mux
 
 Unary = Function[[Signal], Signal]
@@ -16,7 +17,7 @@ Unary = Function[[Signal], Signal]
 
 @cache
 def convert(source: FloatFormat, to: FloatFormat, *, saturate: bool = False) -> Unary:
-    """The function from the bits of one format to those of another (rules 5.5 to 5.9).
+    """The function from the bits of one format to those of another (rules 5.10 and 5.11).
 
     Args:
         source: of the operand.

@@ -6,10 +6,11 @@ from functools import cache
 
 from zhufeng.formats.floats._arithmetic import plus_or_minus
 from zhufeng.formats.floats._format import FloatFormat
+from zhufeng.formats.floats._named import named
 from zhufeng.formats.floats._rounded import rounded
 from zhufeng.formats.floats._shifts import right_jammed
 from zhufeng.formats.floats._specials import chosen
-from zhufeng.formats.floats._unpacked import Unpacked, named, unpacked
+from zhufeng.formats.floats._unpacked import Unpacked, unpacked
 from zhufeng.hdl import (
     Bits,
     Function,
@@ -32,7 +33,7 @@ that it is not 0 matter: the addend's last place, halved by a cancellation, and 
 
 @cache
 def fma(fmt: FloatFormat) -> Function[[Signal, Signal, Signal], Signal]:
-    """The function a·b + c, rounded once (rules 5.5 to 5.8).
+    """The function a·b + c, rounded once (rule 5.9).
 
     Args:
         fmt: of operands and result.
@@ -61,8 +62,7 @@ def _fused(fmt: FloatFormat, a: Unpacked, b: Unpacked, c: Unpacked) -> Signal:
     exponent = mux(stays, wrap(c.exponent, scale.type), scale)
     addend = as_uint(cat(c.significand, const(Bits(width - fmt.precision), 0)))
     total = plus_or_minus(right_jammed(addend, mux(zero, 0, distance)), as_uint(product), minus)
-    # The addend has lost something only where the product is larger than it: in a difference that
-    # is not below 0 nothing is lost.
+    # An addend that has lost bits stands below those of the product, and the difference is below 0.
     negative = minus & total[-1]
     turned = as_uint(mux(negative, ~total, total))
     magnitude = wrap(turned + wrap(negative, UInt(1)), width)

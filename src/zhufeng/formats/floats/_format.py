@@ -52,7 +52,7 @@ class FloatFormat:
 
     @cached_property
     def nan_bits(self) -> int:
-        """The bits of a NaN as a result: quiet, of no sign, no payload (rule 5.4)."""
+        """The bits of a NaN as a result: quiet, of no sign, no payload (rule 5.5)."""
         if self.special == "none":
             return self.largest_bits
         return self.largest_bits + 1 + ((self.special == "ieee") << (self.fraction - 1))

@@ -6,9 +6,10 @@ from functools import cache
 
 from zhufeng.formats.floats._convert import Unary
 from zhufeng.formats.floats._format import FloatFormat
+from zhufeng.formats.floats._named import named
 from zhufeng.formats.floats._rounded import rounded
 from zhufeng.formats.floats._shifts import jammed, right_jammed
-from zhufeng.formats.floats._unpacked import named, unpacked
+from zhufeng.formats.floats._unpacked import unpacked
 from zhufeng.hdl import (
     Bits,
     Bool,
@@ -28,7 +29,7 @@ from zhufeng.hdl import (
 
 @cache
 def from_int(kind: Type, to: FloatFormat) -> Unary:
-    """The function from an integer x to the nearest number (rule 5.12).
+    """The function from an integer x to the nearest number (rule 5.14).
 
     Args:
         kind: of the operand: a UInt or SInt.
@@ -49,7 +50,7 @@ def from_int(kind: Type, to: FloatFormat) -> Unary:
 
 @cache
 def to_int(source: FloatFormat, kind: Type) -> Unary:
-    """The function from a number x to the nearest integer (rule 5.13).
+    """The function from a number x to the nearest integer (rule 5.15).
 
     Args:
         source: of the operand.

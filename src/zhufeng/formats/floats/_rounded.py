@@ -36,7 +36,7 @@ def rounded(
     saturate: bool = False,
     subnormals: bool = True,
 ) -> Signal:
-    """A finite number as bits, rounded to nearest, ties to even (rules 5.5 and 5.6).
+    """A finite number as bits, rounded to nearest, ties to even (rules 5.3, 5.4, 5.16 and 5.17).
 
     The number is (-1)^sign·significand·2^(exponent - bias - (w - 1)), w the significand's width:
     `exponent` is what the exponent field would be if the highest bit were the hidden one. Of a

@@ -29,6 +29,18 @@ def chosen(
     is_nan: Signal,
     saturate: bool = False,
 ) -> Signal:
-    """A result as bits: the NaN of rule 5.4, an infinity, or a finite number."""
+    """A result as bits: the NaN of rule 5.5, or else an infinity, or else a finite number.
+
+    Args:
+        fmt: its format.
+        finite: Bits(fmt.bits).
+        sign: a Bool, of the infinity.
+        is_inf: a Bool; with `saturate` the largest number stands for it.
+        is_nan: a Bool.
+        saturate: as for `infinite`.
+
+    Returns:
+        Bits(fmt.bits).
+    """
     number = mux(is_inf, infinite(fmt, sign, saturate=saturate), finite)
     return mux(is_nan, fmt.nan_bits, number)

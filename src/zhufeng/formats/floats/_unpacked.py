@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import ParamSpec, TypeVar
 
 from zhufeng.formats.floats._format import FloatFormat
 from zhufeng.hdl import (
     Bool,
-    Function,
     Signal,
     Struct,
-    Type,
     UInt,
     all_bits,
     any_bit,
     as_uint,
     cat,
     const,
-    function,
     of,
 )
-
-P = ParamSpec("P")
-O = TypeVar("O")  # noqa: E741 (what comes out)
 
 
 class Unpacked(Struct):
@@ -75,9 +67,3 @@ def unpacked(fmt: FloatFormat, bits: Signal) -> Unpacked:
         is_inf=is_inf,
         is_nan=is_nan,
     )
-
-
-def named(name: str, step: Callable[P, O], **inputs: Type) -> Function[P, O]:
-    """A function of hardware under a name of its own, which Verilog has too."""
-    step.__name__ = name
-    return function(**inputs)(step)

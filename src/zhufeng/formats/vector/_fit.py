@@ -120,7 +120,7 @@ def _parabola(segment: Segment) -> tuple[Fraction, Fraction]:
 
 @cache
 def _interpolator() -> HostFunction:
-    return compile_function(interpolate.ir, 32)
+    return compile_function(interpolate().ir, 32)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
 from typing import Final
@@ -13,15 +14,12 @@ from zhufeng.formats.vector._reduced import FP32, Reduced, looked_up
 from zhufeng.formats.vector._reductions import exp2_reduced, reciprocal_reduced, rsqrt_reduced
 from zhufeng.formats.vector._segments import OCTAVE_BITS
 from zhufeng.hdl import (
-    Bits,
     Function,
     Signal,
-    Type,
     UInt,
     as_bits,
     as_uint,
     cat,
-    const,
     function,
     switch,
     wrap,
@@ -32,7 +30,6 @@ Unary = Function[[Signal], Signal]
 
 _INDEX: Final = UInt(9)
 _BELOW: Final = 1 << 8  # where the rows of log2 begin that are for arguments below 1
-_NONE: Final = Row(0, 0, 0)
 
 
 class Op(IntEnum):
@@ -106,7 +103,7 @@ def special_function() -> Function[[Signal, Signal], Signal]:
         index = _of(op, {key: wrap(part.index, _INDEX) for key, part in parts.items()})
         place = _of(op, {key: part.place for key, part in parts.items()})
         # Where the tables are one, the logic that finds a row is shared.
-        rows = [row for part in parts.values() for row in _filled(_rows(part.table), _INDEX)]
+        rows = [row for part in parts.values() for row in _filled(_rows(part.table), 1 << _INDEX.width)]
         row = looked_up(rows, as_uint(cat(as_bits(op), as_bits(index))))
         value = interpolate()(row.c0, row.c1, row.c2, place)
         return _of(op, {key: part.finish(value) for key, part in parts.items()})
@@ -121,4 +118,19 @@ def _alone(part: Reduced) -> Signal:
 
 def _of(op: Signal, values: dict[Op, Signal]) -> Signal:
     """The one of that number."""
-    return switch(op, values, const(next(iter(values.values())).type, 0))
+    first = {key: value for key, value in values.items() if key != Op.RSQRT}
+    return switch(op, first, values[Op.RSQRT])
+
+
+def _rows(table: str) -> list[Row]:
+    """As they are indexed."""
+    if table != "log2":
+        return list(TABLES[table])
+    above, below = TABLES["log2_above"], TABLES["log2_below"]
+    # Both sides number their octaves alike, but that below 1 the first one is not there.
+    return [*_filled(above, _BELOW), *_filled((), 1 << OCTAVE_BITS[0]), *below]
+
+
+def _filled(rows: Sequence[Row], count: int) -> list[Row]:
+    """So many, with rows of zeros behind them."""
+    return [*rows, *[Row(0, 0, 0)] * (count - len(rows))]

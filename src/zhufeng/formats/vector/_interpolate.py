@@ -14,8 +14,10 @@ interpolator", IEEE Transactions on Computers 54(3), 2005.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Final
 
-from zhufeng.hdl import Signal, UInt, as_uint, cat, const, function, mux, wrap
+from zhufeng.hdl import Function, Signal, UInt, as_uint, cat, const, function, mux, wrap
 
 VALUE = UInt(28)
 """In units of 2^-27, as c0."""
@@ -25,12 +27,14 @@ BEND = UInt(13)
 """c2, in units of 2^-25."""
 PLACE = UInt(19)
 """t, in units of 2^-19: where in its segment a number stands."""
-VALUE_BITS, SLOPE_BITS, BEND_BITS = 27, 24, 25
+VALUE_BITS: Final = 27
+SLOPE_BITS: Final = 24
+BEND_BITS: Final = 25
 """After the point."""
 
-_SUM_BITS = 29  # after the point, of what is added up
-_SQUARED = 14  # upper bits of t that are squared, and bits of the square
-_SQUARE_ROOM = 2  # more bits after the point while a square is added up
+_SUM_BITS: Final = 29  # after the point, of what is added up
+_SQUARED: Final = 14  # upper bits of t that are squared, and bits of the square
+_SQUARE_ROOM: Final = 2  # more bits after the point while a square is added up
 
 
 def cut_product(x: Signal, y: Signal, cut: int) -> Signal:
@@ -62,13 +66,18 @@ def _chosen(rows: Sequence[Signal], by: Signal) -> Signal:
     return found
 
 
-@function(c0=VALUE, c1=SLOPE, c2=BEND, t=PLACE)
-def interpolate(c0: Signal, c1: Signal, c2: Signal, t: Signal) -> Signal:
-    """The value c0 - c1 t + c2 t^2, rounded down."""
-    upper = as_uint(t[PLACE.width - _SQUARED :])
-    square = cut_square(upper, _SQUARED - _SQUARE_ROOM)
-    square = wrap(square >> _SQUARE_ROOM, _SQUARED)
-    slope = cut_product(c1, t, SLOPE_BITS + PLACE.width - _SUM_BITS)
-    bend = cut_product(c2, square, BEND_BITS + _SQUARED - _SUM_BITS)
-    room = _SUM_BITS - VALUE_BITS
-    return wrap(((c0 << room) + bend - slope) >> room, VALUE)
+@cache
+def interpolate() -> Function[[Signal, Signal, Signal, Signal], Signal]:
+    """The value c0 - c1 t + c2 t^2, rounded down (rule 6.2): ``c0``, ``c1``, ``c2`` and ``t``."""
+
+    @function(c0=VALUE, c1=SLOPE, c2=BEND, t=PLACE)
+    def interpolate(c0: Signal, c1: Signal, c2: Signal, t: Signal) -> Signal:
+        upper = as_uint(t[PLACE.width - _SQUARED :])
+        square = cut_square(upper, _SQUARED - _SQUARE_ROOM)
+        square = wrap(square >> _SQUARE_ROOM, _SQUARED)
+        slope = cut_product(c1, t, SLOPE_BITS + PLACE.width - _SUM_BITS)
+        bend = cut_product(c2, square, BEND_BITS + _SQUARED - _SUM_BITS)
+        room = _SUM_BITS - VALUE_BITS
+        return wrap(((c0 << room) + bend - slope) >> room, VALUE)
+
+    return interpolate
