@@ -12,6 +12,8 @@ SMALL = ("gpt-gelu-small", "gpt-relu2-small", "cnn-small", "mlp-small")
 BASELINE = "bf16"
 CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
 """Seeds on which a policy is chosen, and those on which it is judged."""
+BY_COST = ("block4", "block5", "block6", "block8")
+"""Policies from which one is chosen, the cheapest hardware first."""
 SHORTER = (0.8, 0.9)
 """Shares of the steps for which the baseline is trained too: what steps are worth."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from convergence_runs.identity import identity
@@ -30,6 +30,13 @@ def add(run: Run, result: Result) -> None:
         results = {**read(), run.key: result}
         text = json.dumps(results, indent=1, sort_keys=True) + "\n"
         write_durable(RESULTS, text.encode())
+
+
+def standing_results(runs: Iterable[Run]) -> dict[Run, Result]:
+    """Those that count, by their runs."""
+    results = read()
+    found = ((run, standing(results, run)) for run in runs)
+    return {run: result for run, result in found if result is not None}
 
 
 def standing(results: Mapping[str, Result], run: Run) -> Result | None:

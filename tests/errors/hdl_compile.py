@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.errors.case import case
-from zhufeng.hdl.compile import State, compile_function, harness
+from zhufeng.hdl.compile import Grid, State, compile_function, compile_grid, harness
 from zhufeng.hdl.compile import compile as compiled
 from zhufeng.hdl.ir import Module, parse_ir
 
@@ -247,6 +248,116 @@ def function_input_of_no_integers(_: Path, __: Patch) -> None:
 )
 def function_claim(_: Path, __: Patch) -> None:
     call(a=np.array([3, 8, 9, 10]))
+
+
+# Rows against columns.
+
+DOT = """
+module dot {
+  input a : u4
+  input b : u4[2]
+  reg sum : u12 = [0] <- %next
+  %a = input["a"] : u4
+  %b = input["b"] : u4[2]
+  %sum = register["sum"] : u12
+  %part = slice[0, 0, 1](%b) : u4[1]
+  %first = reshape(%part) : u4
+  %product = mul(%a, %first) : u8
+  %total = add(%sum, %product) : u13
+  %next = wrap(%total) : u12
+  output o = %sum
+}
+"""
+
+
+@cache
+def compiled_grid() -> Grid:
+    return compile_grid(parse_ir(DOT), ["a"], ["b"])
+
+
+def grid(**inputs: Any) -> None:
+    compiled_grid()(**{"a": np.zeros((3, 5), int), "b": np.zeros((4, 5, 2), int), **inputs})
+
+
+SIDES = "name every input once, on either side at least one"
+
+
+@case("the rows and columns of dot", "each of a, b on one side", "rows a; columns a", SIDES)
+def grid_input_on_both_sides(_: Path, __: Patch) -> None:
+    compile_grid(parse_ir(DOT), ["a"], ["a"])
+
+
+@case("the rows and columns of dot", "each of a, b on one side", "rows a, b; columns none", SIDES)
+def grid_without_columns(_: Path, __: Patch) -> None:
+    compile_grid(parse_ir(DOT), ["a", "b"], [])
+
+
+ALONE = (
+    "registers with resets and outputs that follow from them alone, no memories or claims, "
+    "numbers of at most 64 bits, and no element chosen by a signal"
+)
+SIMULATE = "simulate it with zhufeng.hdl.compile.compile"
+
+
+@case("counter for rows and columns", ALONE, "the register n without a reset", SIMULATE)
+def grid_of_what_nothing_has_set(_: Path, __: Patch) -> None:
+    compile_grid(parse_ir(COUNTER.replace(" = [0] <-", " <-")), ["on"], ["by"])
+
+
+@case("nand for rows and columns", ALONE, "the claim 'less than 9'", SIMULATE)
+def grid_of_a_claim(_: Path, __: Patch) -> None:
+    compile_grid(parse_ir(NAND), ["a"], ["b"])
+
+
+@case("dot for rows and columns", ALONE, "the output o that follows from inputs", SIMULATE)
+def grid_of_an_output_at_once(_: Path, __: Patch) -> None:
+    compile_grid(parse_ir(DOT.replace("output o = %sum", "output o = %total")), ["a"], ["b"])
+
+
+@case("the inputs of dot", "a, b", "a, b, c", "give an array for each, by its name")
+def grid_input_unknown(_: Path, __: Patch) -> None:
+    grid(c=3)
+
+
+AXES = "give an array with these axes last"
+
+
+@case("the input a of dot", "an array [..., rows or columns, cycles]", "the shape [5]", AXES)
+def grid_input_of_few_axes(_: Path, __: Patch) -> None:
+    grid(a=np.zeros(5, int))
+
+
+@case(
+    "the input b of dot",
+    "an array [..., rows or columns, cycles, 2]",
+    "the shape [4, 5, 3]",
+    AXES,
+)
+def grid_input_of_another_shape(_: Path, __: Patch) -> None:
+    grid(b=np.zeros((4, 5, 3), int))
+
+
+@case(
+    "the inputs of dot",
+    "one number of rows, of columns, of cycles, and one batch",
+    "a [3, 6], b [4, 5]",
+    "give arrays [..., rows or columns, cycles, ...]",
+)
+def grid_inputs_of_unlike_cycles(_: Path, __: Patch) -> None:
+    grid(a=np.zeros((3, 6), int))
+
+
+WIDTH = "give integers of that width"
+
+
+@case("the input a of dot", "integers that fit u4", "int64 from 3 to 16", WIDTH)
+def grid_input_too_large(_: Path, __: Patch) -> None:
+    grid(a=np.array([[3, 4, 5, 6, 16]]))
+
+
+@case("the input b of dot", "integers that fit u4[2]", "float64 from 1.0 to 1.0", WIDTH)
+def grid_input_of_no_integers(_: Path, __: Patch) -> None:
+    grid(b=np.ones((4, 5, 2)))
 
 
 # Harnesses.

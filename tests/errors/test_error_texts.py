@@ -22,6 +22,7 @@ from tests.errors import (
     corpus_captions,
     corpus_show,
     corpus_speech,
+    formats,
     hdl,
     hdl_command,
     hdl_compile,
@@ -38,6 +39,7 @@ from tests.errors import (
     models,
     records,
     route,
+    stack,
     training,
     workload,
 )
@@ -45,10 +47,10 @@ from tests.errors.case import CASES, Case
 from zhufeng.base import InputError
 
 ROOMS = (
-    *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech),
+    *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech, formats),
     *(hdl, hdl_command, hdl_compile, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
     *(hdl_oracle, hdl_reader, hdl_sim, hdl_streams, hdl_types, hdl_verify),
-    *(models, records, route, training, workload),
+    *(models, records, route, stack, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent
 BUILDERS = {"GradientError", "HdlError", "InputError", "MissingExtraError", "unknown_key", "wrong"}

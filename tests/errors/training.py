@@ -102,6 +102,42 @@ def a_point_after_the_end(_: Path, __: Patch) -> None:
     read(keep=[0.5, 100.0])
 
 
+POLICIES = "one of bf16, block4, block5, block6, block8, fp32"
+
+
+@case("the table of policies has an unknown key 'blok6'", POLICIES, "blok6", "write 'block6'")
+def an_unknown_policy(_: Path, __: Patch) -> None:
+    read(policy="blok6")
+
+
+@case("the table of policies has an unknown key 'blok6'", POLICIES, "blok6", "write 'block6'")
+def an_unknown_policy_for_a_reference(_: Path, __: Patch) -> None:
+    open_task(parse(TrainConfig, {"reference": "mlp-small", "policy": "blok6"}, "f"), [], 0)
+
+
+WIDE = "a policy with precision fp32 on the cpu"
+
+
+@case("f is not usable", WIDE, "*", "correct it in f")
+def a_policy_in_autocast(_: Path, __: Patch) -> None:
+    read(policy="block6", precision="bf16")
+
+
+@case("f is not usable", WIDE, "*", "correct it in f")
+def a_policy_on_cuda(_: Path, __: Patch) -> None:
+    read(policy="block6", device="cuda")
+
+
+@case(
+    "[train] does not fit the reference 'mlp-small'",
+    WIDE,
+    "[train], with the reference's values where it has none",
+    "correct that value in [train], or leave it to the reference",
+)
+def a_policy_in_autocast_for_a_reference(_: Path, __: Patch) -> None:
+    open_task(TrainConfig(reference="mlp-small", policy="block6", precision="bf16"), [], 0)
+
+
 @case(
     "[train] does not fit the reference 'mlp-small'",
     "micro_batches that divide the batch of 64",

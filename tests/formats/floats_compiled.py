@@ -53,10 +53,13 @@ def together(functions: Named) -> Function[..., Any]:
     return function(**first.inputs)(step)
 
 
-def compiled(whole: Function[..., Any]) -> Host:
-    """Over arrays."""
-    # A trial of what is fastest would take longer than all that is computed.
-    return compile_function(whole.ir, 8)
+def compiled(whole: Function[..., Any], lanes: int = 1) -> Host:
+    """Over arrays. For few numbers one lane is best, as most of the time goes into compiling."""
+    return compile_function(whole.ir, lanes)
+
+
+def _lanes(fmt: FloatFormat) -> int:
+    return 1 if fmt.bits < 8 else 8
 
 
 @cache
@@ -71,13 +74,13 @@ def operations(fmt: FloatFormat) -> Host:
         "greatest": (maximum(fmt), bits),
         "order": (compare(fmt), Comparison),
     }
-    return compiled(together(made))
+    return compiled(together(made), _lanes(fmt))
 
 
 @cache
 def fused_of(fmt: FloatFormat) -> Host:
     """The fused multiply-add."""
-    return compiled(fma(fmt))
+    return compiled(fma(fmt), _lanes(fmt))
 
 
 @cache

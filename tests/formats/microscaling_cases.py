@@ -22,6 +22,7 @@ def drawn(element: Element, count: int, size: int, seed: int) -> Array:
     ]
     which = draw.integers(0, len(kinds), (count, 1))
     sign = draw.choice([-1.0, 1.0], (count, size))
+    x: Array
     with np.errstate(over="ignore"):
         x = (np.choose(which, kinds) * power * sign).astype(np.float32)
     x[draw.random(count) < 0.02] = 0
@@ -34,7 +35,7 @@ def ties(element: Element, shape: tuple[int, ...], draw: np.random.Generator) ->
     """Numbers in the middle of two elements, and beside it."""
     known = np.unique(np.abs(values(element)[np.isfinite(values(element))]))
     low = draw.integers(0, len(known) - 1, shape)
-    middle = (known[low] + known[low + 1]) / 2
+    middle: Array = (known[low] + known[low + 1]) / 2
     return middle * (1 + draw.choice([-1, 0, 0, 1], shape) * 2.0**-22)
 
 

@@ -78,8 +78,7 @@ def read(x: Array) -> tuple[Array, Array, Array]:
     """Fp32 [blocks, elements] as magnitudes without subnormals; signs; which blocks are finite."""
     magnitude = np.abs(x.astype(np.float64))
     magnitude[magnitude < 2.0**-126] = 0
-    finite: Array = np.isfinite(x).all(-1)
-    return magnitude, np.signbit(x), finite
+    return magnitude, np.signbit(x), np.asarray(np.isfinite(x).all(-1))
 
 
 def codes(element: Element, scale: Scale, amax: Array) -> Array:
@@ -87,9 +86,9 @@ def codes(element: Element, scale: Scale, amax: Array) -> Array:
     some = np.where(amax > 0, amax, 2.0**-200)
     if scale == "down":
         # The exponent of a power of two that is not above it.
-        down = np.frexp(some)[1] - np.frexp(largest(element))[1]
+        down: Array = np.frexp(some)[1] - np.frexp(largest(element))[1]
         return np.maximum(down, -127) + 127
-    found = np.full(amax.shape, -127)
+    found: Array = np.full(amax.shape, -127)
     for power in range(-127, 127):
         found += amax > largest(element) * 2.0**power
     return found + 127

@@ -260,4 +260,4 @@ def test_operands_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="4, 5, 6 or 8"):
         quantise(x, 7)
     with pytest.raises(InputError, match="array of float32"):
-        quantise(x.astype(np.float64), 6)  # type: ignore[arg-type]
+        quantise(x.astype(np.float64), 6)

@@ -12,6 +12,8 @@ import pytest
 from tests.formats.microscaling_cases import dot_inputs, drawn, nvfp4_drawn, nvfp4_inputs
 from tests.formats.microscaling_oracle import (
     DTYPES,
+    FRACTION,
+    LOWEST,
     NAN,
     Array,
     Quantised,
@@ -43,18 +45,8 @@ from zhufeng.formats.microscaling import (
 from zhufeng.hdl.compile import HostFunction, Simulator, compile_function
 from zhufeng.hdl.compile import compile as compiled
 
-DTYPES_SCALE: Final = ml_dtypes.float8_e8m0fnu
-LANES: Final = 1
 SCALES: Final[tuple[Scale, ...]] = ("down", "up")
-PAIRS: Final[list[tuple[Element, Element]]] = [
-    (E4M3, E4M3),
-    (E4M3, E5M2),
-    (E5M2, E5M2),
-    (E3M2, E3M2),
-    (E2M3, E2M3),
-    (E2M1, E2M1),
-    (INT8, INT8),
-]
+PAIRS: Final = [(E4M3, E5M2), *((element, element) for element in MX_ELEMENTS)]
 
 of_each = pytest.mark.parametrize("element", MX_ELEMENTS, ids=lambda one: one.name)
 of_each_scale = pytest.mark.parametrize("scale", SCALES)
@@ -65,12 +57,12 @@ of_each_pair = pytest.mark.parametrize(
 
 @cache
 def host(made: Any) -> HostFunction:
-    return compile_function(made.ir, LANES)
+    return compile_function(made.ir, 1)  # The fewer lanes, the sooner it is compiled.
 
 
 @cache
 def simulator(made: Any) -> Simulator:
-    return compiled(made.ir, LANES)
+    return compiled(made.ir, 1)
 
 
 def fp32(bits: Array) -> Array:
@@ -133,12 +125,11 @@ def test_rule_7_1_elements_are_those_of_the_specification(element: Element) -> N
     finite = np.isfinite(right)
     assert np.array_equal(found[finite].view(np.uint32), right[finite].view(np.uint32))
     assert np.array_equal(found[~finite], right[~finite], equal_nan=True)
+    minus = 1 << (element.bits - 1)
     for bits, number in TABLES[element].items():
         assert found[bits] == number
-        if bits < 1 << (element.bits - 1):
-            assert found[bits | 1 << (element.bits - 1)] == (
-                -number if element != INT8 else number - 2
-            )
+        if element != INT8:
+            assert found[bits | minus] == -number
 
 
 def test_rule_7_1_there_are_no_other_blocks() -> None:
@@ -147,6 +138,8 @@ def test_rule_7_1_there_are_no_other_blocks() -> None:
             make(FP16)
     with pytest.raises(InputError, match="came:     e4m3 and int8"):
         mx_dot(E4M3, INT8)
+    with pytest.raises(InputError, match="expected: down, up"):
+        mx_quantiser(E4M3, "even")
 
 
 @of_each
@@ -154,8 +147,9 @@ def test_rule_7_2_a_scale_is_a_power_of_two_or_nan(element: Element) -> None:
     code, every = np.arange(255)[:, None], np.arange(1 << element.bits)
     rows = np.resize(every, (max(1, len(every) // 32), 32))
     found = decoded(element, code, rows).reshape(255, -1)[:, : len(every)]
-    # What ml_dtypes has for the scale is taken at its word, but for the power that fp32 lacks.
-    power = np.arange(255, dtype=np.uint8).view(DTYPES_SCALE).astype(np.float64)[:, None]
+    power = (
+        np.arange(255, dtype=np.uint8).view(ml_dtypes.float8_e8m0fnu).astype(np.float64)[:, None]
+    )
     with np.errstate(over="ignore"):
         right = (values(element) * power).astype(np.float32)
     unknown = np.isnan(right)
@@ -264,7 +258,7 @@ def test_rule_7_6_an_element_stays_what_it_is(element: Element) -> None:
 @of_each
 def test_rule_7_7_stochastic_rounding_adds_a_byte_below_the_spacing(element: Element) -> None:
     draw = np.random.default_rng(3)
-    for scale in SCALES:
+    for scale in SCALES if element in (E4M3, E2M1) else SCALES[:1]:
         x = drawn(element, 2000, 32, seed=4)
         noise = draw.integers(0, 256, x.shape, np.uint8)
         noise[::5] = draw.choice([0, 255], noise[::5].shape)
@@ -286,20 +280,15 @@ def test_rule_7_7_by_hand() -> None:
 
 @of_each
 def test_rule_7_7_the_mean_over_all_bytes_is_the_number(element: Element) -> None:
-    # Of numbers with 8 bits below the spacing exactly.
+    # Of multiples of the 256th part of a spacing, none of them near the largest.
     draw = np.random.default_rng(5)
-    top = largest(element) / 2
-    numbers = np.concatenate([[largest(element)], draw.integers(0, 256, 31) / 256 * top])
-    numbers = np.ldexp(np.floor(np.ldexp(numbers, 8)), -8).astype(np.float32)
-    x = np.tile(numbers, (256, 1))
+    below = FRACTION[element] + 8
+    top = np.frexp(largest(element))[1] - 1
+    exponent = draw.integers(LOWEST[element], max(top, LOWEST[element] + 1), 31) - below
+    numbers = [largest(element), *np.ldexp(draw.integers(0, 1 << below, 31), exponent)]
     noise = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 32))
-    found = quantised(element, "down", x, noise)
-    means = values(element)[found.elements].mean(0)
-    exponent = np.frexp(np.where(numbers > 0, numbers, 1))[1] - 1
-    exact = np.ldexp(numbers, 8 - exponent) % 1 == 0
-    assert exact[1:].any()
-    spacing = np.ldexp(1.0, np.maximum(exponent, -14))
-    assert (np.abs(means - numbers) <= spacing / 256).all()
+    found = quantised(element, "down", np.tile(np.array(numbers, np.float32), (256, 1)), noise)
+    assert np.array_equal(values(element)[found.elements].mean(0), numbers)
 
 
 # 7.8 to 7.11: NVFP4.
@@ -408,10 +397,10 @@ def test_rule_7_12_by_hand() -> None:
     given = {"a": a, "b": b, "a_scale": np.full(1, 126), "b_scale": np.full(1, 130)}
     two = {name: np.stack([one, one]) for name, one in given.items()}
     assert fp32(run(mx_dot(E4M3, E4M3), two))[:, 0].tolist() == [0.0, 4.0 - 4 * 448.0**2]
-    full = np.full((2, 1, 32), 0x7)
-    ones = np.full((2, 1), 127)
+    full = np.full((3, 1, 32), 0x7)
+    ones = np.full((3, 1), 127)
     found = run(mx_dot(E2M1, E2M1), {"a": full, "b": full, "a_scale": ones, "b_scale": ones})
-    assert fp32(found)[:, 0].tolist() == [0.0, 1152.0]
+    assert fp32(found)[:, 0].tolist() == [0.0, 1152.0, 2304.0]
 
 
 def test_rule_7_13_scales_in_e4m3_lose_nothing() -> None:
@@ -445,13 +434,6 @@ def test_rule_7_14_subnormal_sums_stay_what_they_are() -> None:
 def test_rule_7_14_of_nvfp4_too() -> None:
     given = nvfp4_inputs((60, 40), seed=16)
     assert np.array_equal(run(nvfp4_dot(), given), accumulated(nvfp4_numbers(given)))
-
-
-def test_rule_7_14_the_output_is_what_was_held_before_the_step() -> None:
-    one = {"a": np.full((3, 1, 32), 0x2), "b": np.full((3, 1, 32), 0x2)}
-    one |= {"a_scale": np.full((3, 1), 127), "b_scale": np.full((3, 1), 127)}
-    assert fp32(run(mx_dot(E2M1, E2M1), one))[:, 0].tolist() == [0.0, 32.0, 64.0]
-    assert mx_dot(E2M1, E2M1).ir.outputs
 
 
 @of_each_pair
@@ -495,7 +477,8 @@ def test_rule_7_15_a_nan_of_nvfp4_and_infinities_of_both_signs() -> None:
 def test_rule_7_16_scales_of_tensors_are_multiplied_at_the_end() -> None:
     draw = np.random.default_rng(19)
     tensors = [draw.standard_normal((12, 64, 16)).astype(np.float32) * 37 for _ in "ab"]
-    given, by, exact = {}, [], []
+    given: dict[str, Array] = {}
+    by, exact = [], []
     for name, x in zip("ab", tensors, strict=True):
         amax = bits_of(np.abs(x).max())
         scale = fp32(host(nvfp4_tensor_scale())(amax=amax)["out"])

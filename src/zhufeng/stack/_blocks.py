@@ -9,39 +9,70 @@ from torch import Tensor
 
 from zhufeng.formats import host
 from zhufeng.records import Operands
+from zhufeng.stack import _tensors
+from zhufeng.stack._tensors import TensorBlocks
 from zhufeng.stack._window import Window
 
-Ready: TypeAlias = host.Blocks | host.Planes
+Ready: TypeAlias = "host.Blocks | host.Planes | tuple[TensorBlocks, ...]"
+"""On the CPU those of compiled functions, elsewhere one plane or two of tensors."""
 
 
 def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None) -> Ready:
     """See `Family`."""
-    bits = int(form.format.removeprefix("block"))
-    quantise = host.quantise_planes if form.planes > 1 else host.quantise
+    bits, planes = int(form.format.removeprefix("block")), form.planes > 1
+    if x.device.type != "cpu":
+        return _tensors.quantised(x, bits, rounding, tiles=form.tile, planes=planes)
+    quantise = host.quantise_planes if planes else host.quantise
     return quantise(x.detach().contiguous().numpy(), bits, rounding, tiles=form.tile)
 
 
 def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:
     """See `Family`."""
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        assert isinstance(a, tuple)
+        assert isinstance(b, tuple)
+        return _tensors.multiplied(a, b)
     return torch.from_numpy(host.multiply(a, b, threads=threads))
 
 
 def windowed(pixels: Ready, window: Window) -> Ready:
     """See `Family`."""
     if isinstance(pixels, host.Planes):
-        return host.Planes(window.gathered(pixels.high), window.gathered(pixels.low))
-    return window.gathered(pixels)
+        return host.Planes(*(_gathered(one, window) for one in (pixels.high, pixels.low)))
+    if isinstance(pixels, host.Blocks):
+        return _gathered(pixels, window)
+    found = []
+    for one in pixels:
+        codes, elements = window.gathered(one.codes, one.elements)
+        size = window.size
+        found.append(TensorBlocks(one.bits, size, codes, elements))
+    return tuple(found)
 
 
-def stored(ready: Ready, form: Operands) -> tuple[host.Stored, ...]:
-    """See `Family`."""
+def _gathered(pixels: host.Blocks, window: Window) -> host.Blocks:
+    codes, elements = window.gathered(
+        torch.from_numpy(pixels.codes), torch.from_numpy(pixels.elements)
+    )
+    return host.Blocks(pixels.bits, window.size, codes.numpy(), elements.numpy())
+
+
+def stored(ready: Ready, form: Operands) -> tuple[host.Stored | TensorBlocks, ...]:
+    """See `Family`; of tensors elements take a byte each."""
     del form
+    if isinstance(ready, tuple):
+        return ready
     planes = (ready.high, ready.low) if isinstance(ready, host.Planes) else (ready,)
     return tuple(map(host.stored, planes))
 
 
-def restored(saved: tuple[host.Stored, ...]) -> Tensor:
+def restored(saved: tuple[host.Stored | TensorBlocks, ...]) -> Tensor:
     """See `Family`."""
-    parts = [torch.from_numpy(host.dequantise(host.restored(one))) for one in saved]
+    parts = [_numbers(one) for one in saved]
     # Both planes together have fewer bits than fp32: the sum is exact.
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _numbers(saved: host.Stored | TensorBlocks) -> Tensor:
+    if isinstance(saved, TensorBlocks):
+        return _tensors.dequantised(saved)
+    return torch.from_numpy(host.dequantise(host.restored(saved)))

@@ -100,7 +100,7 @@ def kept(x: Tensor, form: Operands, ready: Any | None) -> Saved:
 def rotated(x: Tensor, signs: Tensor) -> Tensor:
     """Each block of 16 along the last axis times a random Hadamard matrix (rule 2.9)."""
     x = functional.pad(x, (0, -x.shape[-1] % BLOCK))
-    turned = x.reshape(*x.shape[:-1], -1, BLOCK) * signs
+    turned = x.reshape(*x.shape[:-1], -1, BLOCK) * signs.to(x.device)
     apart = 1
     while apart < BLOCK:
         pairs = turned.reshape(*turned.shape[:-1], -1, 2, apart)

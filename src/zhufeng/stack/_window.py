@@ -5,14 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 from torch.nn import functional
 
-from zhufeng.formats import host
 from zhufeng.formats.blocks import BLOCK, PAIRS
 
 
@@ -108,27 +104,37 @@ class Window:
         kept = out[:, self.edges[0] :, self.edges[1] :][:, :high, :wide]
         return kept.reshape(n, high, wide, channels).permute(0, 3, 1, 2)
 
-    def gathered(self, pixels: host.Blocks) -> host.Blocks:
-        """Rows of blocks (images · height · width, channels) of pixels."""
+    @property
+    def size(self) -> int:
+        """Elements of a row: of a group's pixels in the kernel."""
+        return math.prod(self.kernel) * self.shape[1] // self.groups
+
+    def gathered(self, codes: Tensor, elements: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of blocks, in whole steps, put together from those of pixels.
+
+        Args:
+            codes: of pixels (images · height · width, blocks).
+            elements: of their blocks (images · height · width, blocks, 16).
+        """
         n, channels, high, wide = self.shape
         count = channels // BLOCK
-        codes = pixels.codes[:, :count].reshape(n, high, wide, count)
-        elements = pixels.elements[:, :count].reshape(n, high, wide, count, BLOCK)
         size = math.prod(self.kernel) * count
-        whole = size + size % PAIRS
         rows = n * math.prod(self.places)
-        found_codes = np.zeros((rows, whole), np.uint8)
-        found = np.zeros((rows, whole, BLOCK), np.int8)
-        found_codes[:, :size] = self._windows(codes).reshape(rows, size)
-        found[:, :size] = self._windows(elements).reshape(rows, size, BLOCK)
-        return host.Blocks(pixels.bits, size * BLOCK, found_codes, found)
+        found = [
+            self._windows(one[:, :count].reshape(n, high, wide, count, -1)).reshape(rows, size, -1)
+            for one in (codes, elements)
+        ]
+        if size % PAIRS:
+            found = [functional.pad(one, (0, 0, 0, PAIRS - size % PAIRS)) for one in found]
+        return found[0].squeeze(-1), found[1]
 
-    def _windows(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        edges = [(0, 0), *((edge, edge) for edge in self.edges)]
-        pixels = np.pad(pixels, [*edges, *[(0, 0)] * (pixels.ndim - len(edges))])
-        image, row, pixel, *rest = pixels.strides
-        return as_strided(
-            pixels,
+    def _windows(self, pixels: Tensor) -> Tensor:
+        """Of (images, height, width, ...): (images, places, kernel, ...)."""
+        (up, across) = self.edges
+        if up or across:
+            pixels = functional.pad(pixels, (0, 0, 0, 0, across, across, up, up))
+        image, row, pixel, *rest = pixels.stride()
+        return pixels.as_strided(
             (pixels.shape[0], *self.places, *self.kernel, *pixels.shape[3:]),
             (
                 image,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from zhufeng.base import InputError
 from zhufeng.formats.microscaling._elements import (
     MX_BLOCK,
     SCALE_NAN,
@@ -57,9 +58,16 @@ def mx_quantiser(
         noisy: round elements stochastically, with the bytes ``noise`` [32].
 
     Raises:
-        InputError: there is no such block.
+        InputError: there is no such block, or no such scale.
     """
     checked(element)
+    if scale not in get_args(Scale):
+        raise InputError(
+            "the scale of a microscaling block",
+            expected=", ".join(get_args(Scale)),
+            came=str(scale),
+            do="take one of these",
+        )
 
     class MxBlock(Struct):
         scale: Signal = of(Bits(8))

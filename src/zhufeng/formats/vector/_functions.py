@@ -12,7 +12,7 @@ from zhufeng.formats.vector._interpolate import interpolate
 from zhufeng.formats.vector._logarithm import log2_reduced
 from zhufeng.formats.vector._reduced import FP32, Reduced, looked_up
 from zhufeng.formats.vector._reductions import exp2_reduced, reciprocal_reduced, rsqrt_reduced
-from zhufeng.formats.vector._segments import OCTAVE_BITS
+from zhufeng.formats.vector._segments import OCTAVE_ROWS
 from zhufeng.hdl import (
     Function,
     Signal,
@@ -29,6 +29,7 @@ Unary = Function[[Signal], Signal]
 """Of the bits of an fp32 those of another one."""
 
 _INDEX: Final = UInt(9)
+_BANK: Final = 1 << 9  # rows of a function where all have one table
 _BELOW: Final = 1 << 8  # where the rows of log2 begin that are for arguments below 1
 
 
@@ -103,7 +104,9 @@ def special_function() -> Function[[Signal, Signal], Signal]:
         index = _of(op, {key: wrap(part.index, _INDEX) for key, part in parts.items()})
         place = _of(op, {key: part.place for key, part in parts.items()})
         # Where the tables are one, the logic that finds a row is shared.
-        rows = [row for part in parts.values() for row in _filled(_rows(part.table), 1 << _INDEX.width)]
+        rows = [
+            row for part in parts.values() for row in _filled(_rows(part.table), 1 << _INDEX.width)
+        ]
         row = looked_up(rows, as_uint(cat(as_bits(op), as_bits(index))))
         value = interpolate()(row.c0, row.c1, row.c2, place)
         return _of(op, {key: part.finish(value) for key, part in parts.items()})
@@ -118,8 +121,8 @@ def _alone(part: Reduced) -> Signal:
 
 def _of(op: Signal, values: dict[Op, Signal]) -> Signal:
     """The one of that number."""
-    first = {key: value for key, value in values.items() if key != Op.RSQRT}
-    return switch(op, first, values[Op.RSQRT])
+    *first, last = values
+    return switch(op, {int(key): values[key] for key in first}, values[last])
 
 
 def _rows(table: str) -> list[Row]:
@@ -128,7 +131,7 @@ def _rows(table: str) -> list[Row]:
         return list(TABLES[table])
     above, below = TABLES["log2_above"], TABLES["log2_below"]
     # Both sides number their octaves alike, but that below 1 the first one is not there.
-    return [*_filled(above, _BELOW), *_filled((), 1 << OCTAVE_BITS[0]), *below]
+    return [*_filled(above, _BELOW), *_filled((), OCTAVE_ROWS[1]), *below]
 
 
 def _filled(rows: Sequence[Row], count: int) -> list[Row]:

@@ -1,4 +1,4 @@
-"""log2: near 1 the result is as small as the argument is near, so segments are as short there."""
+"""log2. Near 1 it is as small as its argument is near to 1, and so are the segments there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from zhufeng.formats.vector._reduced import (
     Reduced,
     number_or_nan,
 )
-from zhufeng.formats.vector._segments import OCTAVE_BITS
+from zhufeng.formats.vector._segments import OCTAVE_BITS, OCTAVE_ROWS
 from zhufeng.hdl import (
-    Bits,
     Signal,
-    SInt,
     UInt,
     any_bit,
     as_bits,
@@ -34,12 +32,12 @@ from zhufeng.hdl import (
     wrap,
 )
 
-_OCTAVE = UInt(5)  # j - 1
-_INDEX_BITS: Final = max(OCTAVE_BITS)
+_OCTAVE, _WIDTH, _ROW = UInt(5), UInt(3), UInt(8)
+_WIDEST: Final = max(OCTAVE_BITS)
 _REST: Final = FRACTION - 2  # bits of a fraction after the shortest run and the bit that ends it
-_SUM: Final = 36  # bits of a logarithm: 8 before the point
-_AFTER: Final = 28
-_HIGHEST: Final = 10  # of them the first one that is 1 is among so many upper ones
+_SUM: Final = 36  # bits of a logarithm
+_AFTER: Final = 28  # of them after the point
+_HIGHEST: Final = 10  # so many upper ones have the first one of a sum that is not 0
 
 
 @dataclass(frozen=True)
@@ -53,31 +51,14 @@ class _Argument:
     other: Signal
     """f is not 0."""
     octave: Signal
-    """j - 1, where |f| is from about 2^-(j+1) to 2^-j."""
+    """j - 1, where |f| is about 2^-(j+1) to 2^-j."""
     rest: Signal
     """The bits of the fraction after those that tell the octave."""
 
 
-def _argument(x: Signal) -> _Argument:
-    number = Number(x)
-    bits = number.fraction
-    below = bits[FRACTION - 1]
-    run = bits[: FRACTION - 1]
-    run = mux(below, ~run, run)
-    length = leading_zeros(run)
-    return _Argument(
-        number=number,
-        e=number.field + as_uint(as_bits(below)) - BIAS,
-        below=below,
-        other=below | any_bit(run),
-        octave=wrap(length + as_uint(as_bits(below)), _OCTAVE),
-        rest=shift_left(bits[:_REST], length, _REST),
-    )
-
-
 def log2_reduced(x: Signal) -> Reduced:
-    """log2(x) = e + log2(1 + f); the value is |log2(1 + f)| 2^j, or 2 - 2^-27 minus that."""
-    argument = _argument(x)
+    """log2(x) = e + log2(1 + f); the value tells |log2(1 + f)| 2^j."""
+    argument = _argument(Number(x))
     index, place = _asked(argument)
 
     def finish(value: Signal) -> Signal:
@@ -91,51 +72,60 @@ def log2_reduced(x: Signal) -> Reduced:
     return Reduced("log2", index, place, finish)
 
 
+def _argument(number: Number) -> _Argument:
+    below = number.fraction[-1]
+    # Zeros after 1.0, ones after 1.1, which is 0.11 here: how many there are tells the octave.
+    tail = number.fraction[:-1]
+    run = mux(below, ~tail, tail)
+    length = leading_zeros(run)
+    return _Argument(
+        number=number,
+        e=number.field + as_uint(below) - BIAS,
+        below=below,
+        other=below | any_bit(run),
+        octave=wrap(length + as_uint(below), _OCTAVE),
+        rest=shift_left(tail[:_REST], length, _REST),
+    )
+
+
 def _asked(argument: _Argument) -> tuple[Signal, Signal]:
-    """The row's number and t."""
-    octaves = range(len(OCTAVE_BITS))
-    first = [sum(1 << bits for bits in OCTAVE_BITS[:j]) for j in range(len(OCTAVE_BITS) + 1)]
-    kept = switch(
-        argument.octave, dict(enumerate(const(UInt(3), b) for b in OCTAVE_BITS)), const(UInt(3), 0)
-    )
-    later = argument.octave + (first[-1] - len(OCTAVE_BITS))
-    row_type = UInt(8)
-    base = switch(
-        argument.octave,
-        {j: const(row_type, first[j]) for j in octaves},
-        wrap(later, row_type),
-    )
-    upper = as_uint(argument.rest[_REST - _INDEX_BITS :])
-    index = upper >> wrap(_INDEX_BITS - kept, UInt(3))
-    row = base | wrap(index, row_type)
-    moved = shift_left(argument.rest, kept, _REST)
-    bits = _REST - _INDEX_BITS
-    place = as_uint(moved[_REST - bits :]) << (PLACE.width - bits)
+    """The row and t: the octave's first row and some bits of the rest, and the bits after them."""
+    octave, rest = argument.octave, argument.rest
+    widths = {j: const(_WIDTH, width) for j, width in enumerate(OCTAVE_BITS)}
+    width = switch(octave, widths, const(_WIDTH, 0))
+    rows = {j: const(_ROW, row) for j, row in enumerate(OCTAVE_ROWS)}
+    first = switch(octave, rows, wrap(octave + OCTAVE_ROWS[-1] + 1 - len(OCTAVE_ROWS), _ROW))
+    upper = as_uint(rest[-_WIDEST:]) >> wrap(_WIDEST - width, _WIDTH)
+    # An octave of n rows begins at a multiple of n.
+    row = first | wrap(upper, _ROW)
+    after = shift_left(rest, width, _REST)[_WIDEST:]
+    place = as_uint(after) << (PLACE.width - after.width)
     return as_uint(cat(argument.below, as_bits(row))), place
 
 
 def _sum(argument: _Argument, value: Signal) -> tuple[Signal, Signal]:
-    """The magnitude of e + log2(1 + f), and whether it is below 0.
+    """The magnitude of e + log2(1 + f), and whether it is negative.
 
-    In units of 2^-28; where e is 0, in units of 2^-28 / 2^(j - 1).
+    In units of 2^-28, and of 2^(1-j) times that where e is 0.
     """
-    whole = argument.e == 0
-    small = mux(argument.below, value, ~value)
-    small = mux(argument.other, small, 0)
-    small = small >> mux(whole, const(_OCTAVE, 0), argument.octave)
+    alone = argument.e == 0
+    # Above 1 the value is 2 - 2^-27 less what is wanted: both tables then fall.
+    scaled = mux(argument.other, mux(argument.below, value, ~value), 0)
+    part = as_bits(scaled >> mux(alone, const(_OCTAVE, 0), argument.octave))
     negative = argument.e < 0
-    subtract = ~whole & (argument.below ^ negative)
     ones = mux(negative, wrap(-argument.e, UInt(8)), wrap(argument.e, UInt(8)))
-    turned = as_sint(cat(subtract, as_bits(mux(subtract, ~small, small))))
-    found = (ones << _AFTER) + turned + as_uint(as_bits(subtract))
-    return wrap(found, UInt(_SUM)), negative | (whole & argument.below)
+    minus = ~alone & (argument.below ^ negative)
+    turned = as_sint(cat(minus, mux(minus, ~part, part)))
+    found = (ones << _AFTER) + turned + as_uint(minus)
+    return wrap(found, UInt(_SUM)), negative | (alone & argument.below)
 
 
 def _rounded(magnitude: Signal, lower: Signal) -> Signal:
-    """The body of a sum, rounded to nearest, ties up; `lower` is by how much its exponent is less."""
-    lead = leading_zeros(magnitude[_SUM - _HIGHEST :])
+    """The body of a sum, to nearest, ties upwards; `lower` is taken from its exponent."""
+    lead = leading_zeros(magnitude[-_HIGHEST:])
     moved = shift_left(as_bits(magnitude), lead, _SUM)
-    low = _SUM - 1 - FRACTION
+    half = _SUM - FRACTION - 2
     field = wrap(BIAS + _SUM - 1 - _AFTER - lead - lower, UInt(8))
-    body = as_uint(cat(as_bits(field), moved[low:-1])) + as_uint(as_bits(moved[low - 1]))
-    return mux(moved[-1], as_bits(wrap(body, 31)), const(BODY, 0))
+    # A carry out of the fraction is one to the exponent.
+    body = as_uint(cat(as_bits(field), moved[half + 1 : -1])) + as_uint(moved[half])
+    return mux(moved[-1], as_bits(wrap(body, BODY.width)), const(BODY, 0))

@@ -1,0 +1,56 @@
+"""What trainings will cost, told before they begin."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from convergence_runs.plan import Run
+from convergence_runs.training import Result
+from zhufeng.models.reference import REFERENCES, load_reference
+from zhufeng.stack import emulate, named_policy
+
+_BACKWARD = 2
+"""Products of a backward pass, for each of the forward pass."""
+
+
+def predicted(runs: Sequence[Run], results: Mapping[str, Result]) -> str:
+    """Multiply-accumulates and CPU hours of trainings.
+
+    Hours are by what the same reference and policy, or else the slowest of the reference, took
+    before; where nothing was trained yet, there is no telling.
+    """
+    steps: dict[str, int] = defaultdict(int)
+    for run in runs:
+        steps[run.reference] += run.steps
+    macs = {name: macs_per_step(name) for name in steps}
+    whole = sum(macs[name] * count for name, count in steps.items())
+    hours = sum(_seconds(run, results) for run in runs) / 3600
+    told = "unknown" if math.isnan(hours) else f"about {hours:.1f}"
+    return (
+        f"{len(runs)} trainings, {whole:.3g} multiply-accumulates in matrix products, CPU hours: "
+        f"{told}"
+    )
+
+
+def macs_per_step(reference: str) -> int:
+    """Multiply-accumulates of a step's matrix products, forward and backward."""
+    loaded = load_reference(reference)
+    model, settings = loaded.build(0), REFERENCES[reference]
+    inputs, targets = loaded.data(0).batch(0, 1)
+    emulation = emulate(model, named_policy("fp32"), seed=0)
+    with emulation.at(0, 0.0):
+        model(inputs, targets)
+    return settings.batch * (1 + _BACKWARD) * sum(one.macs for one in emulation.multiplied)
+
+
+def _seconds(run: Run, results: Mapping[str, Result]) -> float:
+    spent: dict[str, list[float]] = defaultdict(list)
+    for key, result in results.items():
+        reference, policy, *_, share = key.split()
+        if reference == run.reference:
+            spent[policy].append(result["cpu_s"] / float(share.removeprefix("share=")))
+    own = spent.get(run.policy) or [max(map(statistics.median, spent.values()), default=math.nan)]
+    return statistics.median(own) * run.share

@@ -1,0 +1,74 @@
+"""Errors of zhufeng.stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.errors.case import case
+from zhufeng.stack import emulate, named_policy
+
+Patch = pytest.MonkeyPatch
+
+
+class Einsum(nn.Module):
+    """A product that torch computes inside of another function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (rows, rows)."""
+        return torch.einsum("ik,jk->ij", x, x)
+
+
+class Grouped(nn.Module):
+    """A product of groups, each with as many rows."""
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Shape (groups, rows, columns)."""
+        return torch._grouped_mm(x, weight)
+
+
+def run(model: nn.Module, *inputs: Tensor) -> None:
+    with emulate(model, named_policy("block6"), seed=0).at(0, 0.0):
+        model(*inputs)
+
+
+@case(
+    "the table of policies has an unknown key 'block7'",
+    "one of bf16, block4, block5, block6, block8, fp32",
+    "block7",
+    "write 'block8'",
+)
+def an_unknown_policy(_: Path, __: Patch) -> None:
+    named_policy("block7")
+
+
+KNOWN = (
+    "linear, conv1d, conv2d, scaled_dot_product_attention, grouped_mm, or matmul and its like, "
+    "called by the model itself"
+)
+WRITE = "write it with these functions, so that it can be done in a policy's formats"
+
+
+@case(
+    "the model multiplies matrices by aten.bmm", KNOWN, "aten.bmm inside of another function", WRITE
+)
+def a_hidden_product(_: Path, __: Patch) -> None:
+    run(Einsum(), torch.ones(3, 4))
+
+
+@case("1 multiplies matrices by aten.bmm", KNOWN, "aten.bmm inside of another function", WRITE)
+def a_hidden_product_of_a_module(_: Path, __: Patch) -> None:
+    run(nn.Sequential(nn.ReLU(), Einsum()), torch.ones(3, 4))
+
+
+@case(
+    "a grouped product in a policy's formats",
+    "rows (rows, k) sorted by group, weights (groups, k, n), and offs alone",
+    "[2, 4, 16] and [2, 16, 8], no offs",
+    "multiply the groups one by one",
+)
+def groups_of_one_size(_: Path, __: Patch) -> None:
+    run(Grouped(), torch.ones(2, 4, 16), torch.ones(2, 16, 8))
