@@ -12,7 +12,7 @@ from zhufeng.formats import blocks, host
 from zhufeng.formats.baseline import bf16_dot
 from zhufeng.formats.floats import BF16, E4M3
 from zhufeng.formats.host import _blocks
-from zhufeng.formats.microscaling import INT8, mx_dot
+from zhufeng.formats.microscaling import INT8, mx_dot, mx_quantiser
 
 Patch = pytest.MonkeyPatch
 
@@ -112,6 +112,11 @@ def microscaling_of_two_kinds(_: Path, __: Patch) -> None:
     mx_dot(INT8, E4M3)
 
 
+@case("the scale of a microscaling block", "down, up", "nearest", "take one of these")
+def microscaling_of_another_scale(_: Path, __: Patch) -> None:
+    mx_quantiser(E4M3, "nearest")
+
+
 # The dot unit of bf16.
 
 
@@ -123,3 +128,13 @@ def a_bf16_dot_unit_of_other_lanes(_: Path, __: Patch) -> None:
 @case("the kept bits of a bf16 dot unit", "16, 20, 24, 28", "32", "take one of these")
 def a_bf16_dot_unit_of_other_bits(_: Path, __: Patch) -> None:
     bf16_dot(16, 32)
+
+
+@case(
+    "the tensor of stochastic rounding",
+    "a number from 0 of 31 bits",
+    "2147483648",
+    "give one in that range",
+)
+def a_tensor_beyond_its_bits(_: Path, __: Patch) -> None:
+    host.Rounding(seed=0, step=0, tensor=1 << 31, orientation=0)

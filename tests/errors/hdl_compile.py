@@ -355,9 +355,14 @@ def grid_input_too_large(_: Path, __: Patch) -> None:
     grid(a=np.array([[3, 4, 5, 6, 16]]))
 
 
-@case("the input b of dot", "integers that fit u4[2]", "float64 from 1.0 to 1.0", WIDTH)
+@case("the input b of dot", "integers that fit u4[2]", "float64", WIDTH)
 def grid_input_of_no_integers(_: Path, __: Patch) -> None:
     grid(b=np.ones((4, 5, 2)))
+
+
+@case("the threads of dot", "a number from 1", "0", "write for instance threads=*")
+def grid_without_threads(_: Path, __: Patch) -> None:
+    grid(threads=0)
 
 
 # Harnesses.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.errors.case import case
+from zhufeng.records import Operands, Policy, Rule
 from zhufeng.stack import emulate, named_policy
 
 Patch = pytest.MonkeyPatch
@@ -66,9 +67,41 @@ def a_hidden_product_of_a_module(_: Path, __: Patch) -> None:
 
 @case(
     "a grouped product in a policy's formats",
-    "rows (rows, k) sorted by group, weights (groups, k, n), and offs alone",
-    "[2, 4, 16] and [2, 16, 8], no offs",
+    "rows (rows, k) sorted by group, weights (groups, k, n), and offs",
+    "[2, 4, 16] and [2, 16, 8] without offs",
     "multiply the groups one by one",
 )
 def groups_of_one_size(_: Path, __: Patch) -> None:
     run(Grouped(), torch.ones(2, 4, 16), torch.ones(2, 16, 8))
+
+
+class Out(nn.Module):
+    """A product into a tensor that is there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape of x, a square."""
+        return torch.mm(x, x, out=torch.empty_like(x))
+
+
+@case(
+    "a product in the model",
+    "the arguments input, mat2 and no others",
+    "out",
+    "leave them out, and do what they ask for by itself",
+)
+def a_product_into_a_tensor(_: Path, __: Patch) -> None:
+    run(Out(), torch.ones(3, 3))
+
+
+@case(
+    "training in mxfp4",
+    "bf16, fp32, or blocks: block4, block5, block6, block8",
+    "a rule with mxfp4",
+    "take one of these; zhufeng.formats has the others, but for no model yet",
+)
+def training_in_a_format_without_a_model(_: Path, __: Patch) -> None:
+    own = Operands(format="mxfp4")
+    policy = Policy(name="mx", rules=(Rule(weight=own, activation=own, gradient=own),))
+    layer = nn.Linear(2, 2)
+    with emulate(layer, policy, seed=0).at(0, 0.0):
+        layer(torch.ones(1, 2))

@@ -52,6 +52,12 @@ def shards_for_a_reference(_: Path, __: Patch) -> None:
     parse(TrainConfig, {"reference": "mlp-small", "shards": ["a"]}, "f")
 
 
+@case("f is not usable", "either a policy or [train.own_policy], not both", "*", "correct it in f")
+def two_policies(_: Path, __: Patch) -> None:
+    own = {role: {"format": "bf16"} for role in ("weight", "activation", "gradient")}
+    read(policy="block6", own_policy={"name": "mine", "rules": [own]})
+
+
 @case("f is not usable", "sequence of at least 1", "*", "correct it in f")
 def no_sequence(_: Path, __: Patch) -> None:
     read(sequence=0)
@@ -115,17 +121,12 @@ def an_unknown_policy_for_a_reference(_: Path, __: Patch) -> None:
     open_task(parse(TrainConfig, {"reference": "mlp-small", "policy": "blok6"}, "f"), [], 0)
 
 
-WIDE = "a policy with precision fp32 on the cpu"
+WIDE = "a policy with precision fp32"
 
 
 @case("f is not usable", WIDE, "*", "correct it in f")
 def a_policy_in_autocast(_: Path, __: Patch) -> None:
     read(policy="block6", precision="bf16")
-
-
-@case("f is not usable", WIDE, "*", "correct it in f")
-def a_policy_on_cuda(_: Path, __: Patch) -> None:
-    read(policy="block6", device="cuda")
 
 
 @case(

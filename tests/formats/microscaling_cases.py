@@ -32,11 +32,13 @@ def drawn(element: Element, count: int, size: int, seed: int) -> Array:
 
 
 def ties(element: Element, shape: tuple[int, ...], draw: np.random.Generator) -> Array:
-    """Numbers in the middle of two elements, and beside it."""
+    """Fp32 in the middle of two elements, and next to it."""
     known = np.unique(np.abs(values(element)[np.isfinite(values(element))]))
     low = draw.integers(0, len(known) - 1, shape)
-    middle: Array = (known[low] + known[low + 1]) / 2
-    return middle * (1 + draw.choice([-1, 0, 0, 1], shape) * 2.0**-22)
+    middle: Array = ((known[low] + known[low + 1]) / 2).astype(np.float32)
+    return (middle.view(np.int32) + draw.choice([-1, 0, 0, 1], shape).astype(np.int32)).view(
+        np.float32
+    )
 
 
 def nvfp4_drawn(count: int, seed: int) -> tuple[Array, Array]:
@@ -44,7 +46,7 @@ def nvfp4_drawn(count: int, seed: int) -> tuple[Array, Array]:
     draw = np.random.default_rng(seed)
     tensor = draw.integers(1 << 23, 0x7F800000, count).astype(np.uint32)
     near = draw.random(count) < 0.9
-    tensor[near] = (2.0 ** draw.integers(-100, 90, near.sum())).astype(np.float32).view(np.uint32)
+    tensor[near] = (2.0 ** draw.integers(-126, 90, near.sum())).astype(np.float32).view(np.uint32)
     tensor[near] |= draw.choice([0, 1, 0x400000, 0x7FFFFF], near.sum()).astype(np.uint32)
     scale = tensor.view(np.float32).astype(np.float64)[:, None]
     # Magnitudes near those of the format, and of whole block scales, so that there are ties.

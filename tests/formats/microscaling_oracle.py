@@ -29,9 +29,19 @@ DTYPES: Final[dict[Element, Any]] = {
     INT8: np.int8,
 }
 LOWEST: Final = {E5M2: -14, E4M3: -6, E3M2: -2, E2M3: 0, E2M1: 0, INT8: 0}
-"""Exponents of the smallest normal numbers (OCP Microscaling Formats 1.0, tables 1 to 5)."""
+"""Exponents of the smallest normal numbers (OCP Microscaling Formats 1.0, 5.3)."""
 FRACTION: Final = {E5M2: 2, E4M3: 3, E3M2: 2, E2M3: 3, E2M1: 1, INT8: 6}
 """Bits of their fractions."""
+TABLES: Final[dict[Element, dict[int, float]]] = {
+    E5M2: {0x7B: 57344, 0x04: 2.0**-14, 0x03: 0.75 * 2.0**-14, 0x01: 2.0**-16},
+    E4M3: {0x7E: 448, 0x08: 2.0**-6, 0x07: 0.875 * 2.0**-6, 0x01: 2.0**-9},
+    E3M2: {0x1F: 28, 0x04: 0.25, 0x03: 0.1875, 0x01: 0.0625},
+    E2M3: {0x1F: 7.5, 0x08: 1, 0x07: 0.875, 0x01: 0.125},
+    E2M1: {0x7: 6, 0x2: 1, 0x1: 0.5},
+    INT8: {0x7F: 1 + 63 / 64, 0x01: 2.0**-6, 0x40: 1, 0x81: -1 - 63 / 64, 0x80: -2},
+}
+"""By bits: the largest and the smallest normal, the largest and the smallest subnormal numbers (OCP
+Microscaling Formats 1.0, 5.3); of INT8 the largest, the smallest, 1, and the lowest ones."""
 NAN: Final = 0x7FC00000
 
 

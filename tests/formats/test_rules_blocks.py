@@ -14,6 +14,7 @@ from zhufeng.formats.host import (
     Blocks,
     Rounding,
     dequantise,
+    multiply,
     quantise,
     quantise_planes,
     restored,
@@ -239,6 +240,19 @@ def test_rule_2_8_a_tile_with_one_scale_reads_the_same_along_both_axes(bits: int
     assert (rows.codes[32:48, 2] == 255).all()
     part = quantise(x[:21], bits, tiles=True)
     assert np.array_equal(part.codes[:16], rows.codes[:16])
+
+
+def test_of_nothing_there_are_no_blocks() -> None:
+    for shape in ((0, 40), (3, 0), (2, 0, 16)):
+        for tiles in (False, True):
+            x = np.zeros(shape, np.float32)
+            made = quantise(x, 6, tiles=tiles)
+            assert dequantise(made).shape == shape
+            assert quantise_planes(x, 6, Rounding(0, 0, 0, 0)).low.codes.shape == made.codes.shape
+            other = quantise(np.ones((*shape[:-2], 5, shape[-1]), np.float32), 6)
+            product = multiply(made, other)
+            assert product.shape == (*shape[:-1], 5)
+            assert not product.any()
 
 
 @pytest.mark.parametrize("bits", WIDTHS)

@@ -15,6 +15,7 @@ from tests.formats.microscaling_oracle import (
     FRACTION,
     LOWEST,
     NAN,
+    TABLES,
     Array,
     Quantised,
     accumulated,
@@ -104,17 +105,6 @@ def assert_equal(found: Quantised, right: Quantised) -> None:
 
 # 7.1 and 7.2: what bits are.
 
-TABLES: Final[dict[Element, dict[int, float]]] = {
-    # Largest normal, smallest normal, largest and smallest subnormal numbers: the tables of
-    # OCP Microscaling Formats 1.0, 5.3; of INT8 the largest and the smallest.
-    E5M2: {0x7B: 57344, 0x04: 2.0**-14, 0x03: 0.75 * 2.0**-14, 0x01: 2.0**-16},
-    E4M3: {0x7E: 448, 0x08: 2.0**-6, 0x07: 0.875 * 2.0**-6, 0x01: 2.0**-9},
-    E3M2: {0x1F: 28, 0x04: 0.25, 0x03: 0.1875, 0x01: 0.0625},
-    E2M3: {0x1F: 7.5, 0x08: 1, 0x07: 0.875, 0x01: 0.125},
-    E2M1: {0x7: 6, 0x2: 1, 0x1: 0.5},
-    INT8: {0x7F: 1 + 63 / 64, 0x01: 2.0**-6, 0x40: 1, 0x81: -1 - 63 / 64, 0x80: -2},
-}
-
 
 @of_each
 def test_rule_7_1_elements_are_those_of_the_specification(element: Element) -> None:
@@ -125,11 +115,10 @@ def test_rule_7_1_elements_are_those_of_the_specification(element: Element) -> N
     finite = np.isfinite(right)
     assert np.array_equal(found[finite].view(np.uint32), right[finite].view(np.uint32))
     assert np.array_equal(found[~finite], right[~finite], equal_nan=True)
-    minus = 1 << (element.bits - 1)
     for bits, number in TABLES[element].items():
         assert found[bits] == number
         if element != INT8:
-            assert found[bits | minus] == -number
+            assert found[bits | 1 << (element.bits - 1)] == -number
 
 
 def test_rule_7_1_there_are_no_other_blocks() -> None:
@@ -315,8 +304,8 @@ def test_rule_7_9_the_scale_of_a_tensor_is_its_largest_magnitude_over_2688() -> 
     finite = np.isfinite(right)
     assert np.array_equal(found[finite], np.maximum(right, np.float32(2.0**-126))[finite])
     assert (found[~finite].view(np.uint32) == NAN).all()
-    by_hand = {0.0: 2.0**-126, 2688.0: 1.0, -5376.0: 2.0, 2.0**-126 * 2688: 2.0**-126}
-    for one, scale in by_hand.items():
+    by_hand = [(0.0, 2.0**-126), (2688.0, 1.0), (-5376.0, 2.0), (2.0**-126 * 2688, 2.0**-126)]
+    for one, scale in by_hand:
         assert fp32(host(nvfp4_tensor_scale())(amax=bits_of(one))["out"]) == scale
 
 
@@ -368,6 +357,9 @@ def test_rule_7_11_by_hand() -> None:
     # It rounds to 0, and so do all elements.
     found = nvfp4(block(6 * 2.0**-10, -(2.0**-9), size=16), 1.0)
     assert (found.scale.item(), found.elements[0, :2].tolist()) == (0, [0, 8])
+    # A zero stays one where scales are as small as fp32 itself.
+    found = nvfp4(block(6 * 2.0**-126, 2.0**-127, size=16), 2.0**-126)
+    assert (found.scale.item(), found.elements[0, :3].tolist()) == (0x38, [7, 0, 0])
 
 
 # 7.12 to 7.16: dot units.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zhufeng.base import InputError, record
-from zhufeng.records import DESIGN, DOCUMENT, PLAN, WORKLOAD, Form
+from zhufeng.records import DESIGN, DOCUMENT, PLAN, POLICY, TOKEN_SET, WORKLOAD, Form
 
 
 @record
@@ -61,7 +61,10 @@ def test_a_newer_version_is_refused_by_name() -> None:
     )
 
 
-@pytest.mark.parametrize("form", [DOCUMENT, WORKLOAD, DESIGN, PLAN], ids=lambda form: form.name)
+FORMS = [DOCUMENT, TOKEN_SET, WORKLOAD, DESIGN, PLAN, POLICY]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_every_record_refuses_a_newer_version_and_another_record(form: Form[Any]) -> None:
     with pytest.raises(InputError, match=f"is a {form.name} of a newer version"):
         form.unpack({"record": form.name, "version": form.version + 1}, "file")

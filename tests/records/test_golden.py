@@ -18,9 +18,12 @@ from zhufeng.records import (
     Episode,
     Gemm,
     Operand,
+    Operands,
     Operation,
     Plan,
     Point,
+    Policy,
+    Rule,
     Segment,
     Tensor,
     TokenSet,
@@ -30,6 +33,7 @@ from zhufeng.records import (
     read_jsonl,
     read_parquet,
     read_plan,
+    read_policy,
     read_shard,
     read_token_set,
     read_workload,
@@ -39,6 +43,7 @@ from zhufeng.records import (
     write_jsonl,
     write_parquet,
     write_plan,
+    write_policy,
     write_token_set,
     write_workload,
 )
@@ -135,6 +140,24 @@ DESIGN = Design(
 )
 TOKEN_SET = TokenSet(tokenizer="bytes", vocabulary=257, end=256, tokens=3, text_bytes=2)
 PLAN = Plan(model="m", chip="c", fabric="f", chips=8, tp=2, dp=4, sequence=128, global_batch=8)
+_block6 = Operands(format="block6")
+POLICY = Policy(
+    name="block6, attention in 珠峰",
+    rules=(
+        Rule(weight=_block6, activation=_block6, gradient=replace(_block6, rounding="stochastic")),
+        Rule(
+            kinds=("attention",),
+            modules=("layers.3.*", "head"),
+            since=0.25,
+            weight=Operands(format="block5", planes=2, storage="same"),
+            activation=Operands(format="block8", tile=True, storage="fp32"),
+            gradient=Operands(format="block4", planes=2, rounding="stochastic"),
+            rotated=("forward", "weight_gradient"),
+        ),
+    ),
+)
+# Before there were policies.
+WITHOUT_POLICY = {"v1", "v2", "v3"}
 EPISODE = Episode("dock", 10, {"action": np.arange(6, dtype=np.float32).reshape(3, 2)})
 
 
@@ -150,6 +173,7 @@ def write(folder: Path) -> None:
     write_workload(folder / "workload", WORKLOAD_2)
     write_design(folder / "design", DESIGN)
     write_plan(folder / "plan.json", PLAN)
+    write_policy(folder / "policy.toml", POLICY)
     write_episodes(folder / "episodes", [EPISODE])
 
 
@@ -165,6 +189,8 @@ def check(folder: Path) -> None:
     assert workload.arrays["x.tiles"].tolist() == [0, 1, 2, 3]
     assert read_design(folder / "design") == DESIGN
     assert read_plan(folder / "plan.json") == PLAN
+    if folder.name not in WITHOUT_POLICY:
+        assert read_policy(folder / "policy.toml") == POLICY
     (episode,) = read_episodes(folder / "episodes")
     assert np.array_equal(episode.features["action"], EPISODE.features["action"])
 

@@ -62,6 +62,17 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[tuple[int, ...]], tuple[int, 
         [(5, 16, 2, 3)],
         (2, 16, 7, 6),
     ),
+    "conv2d, one image": (
+        lambda x, w: functional.conv2d(input=x, weight=w, padding=1),
+        [(20, 16, 3, 3)],
+        (16, 7, 6),
+    ),
+    "conv1d, one line": (functional.conv1d, [(6, 4, 3)], (4, 19)),
+    "arguments by name": (
+        lambda x, w: torch.addmm(input=x.sum(), mat1=torch.mm(input=x, mat2=w), mat2=w, alpha=0.5),
+        [(17, 17)],
+        (4, 17),
+    ),
     "attention": (attention, [(8,)], (2, 2, 15, 8)),
     "attention, causal": (lambda x, w: attention(x, w, is_causal=True), [(8,)], (2, 2, 15, 8)),
     "attention, masked": (
@@ -202,22 +213,6 @@ def test_a_convolution_quantises_pixels_as_it_would_patches() -> None:
         assert torch.equal(ours.permute(0, 2, 3, 1).reshape(-1, 8), right)
 
 
-def test_rule_2_9_a_rotation_is_a_hadamard_matrix_with_random_signs() -> None:
-    from zhufeng.stack._operand import rotated
-
-    octets = golden.block_bytes(5, 0, 2**31 - 1, 0, 0)
-    signs = torch.tensor([-1.0 if one & 1 else 1.0 for one in octets])
-    x = torch.randn(3, 7, 32, generator=torch.Generator().manual_seed(1))
-    hadamard = torch.tensor([[(-1.0) ** (i & j).bit_count() for j in range(16)] for i in range(16)])
-    right = (x.view(3, 7, 2, 16).double() * signs) @ hadamard.double() / 4
-    torch.testing.assert_close(rotated(x, signs), right.view(3, 7, 32).float())
-    own = Operands(format="block8", storage="fp32")
-    rotate = Rule(weight=own, activation=own, gradient=own, rotated=("weight_gradient", "forward"))
-    policy = Policy(name="rotated", rules=(rotate,))
-    for ours, plain in zip(run("linear", policy), run("linear", None), strict=True):
-        assert float((ours - plain).norm() / plain.norm()) < 0.03
-
-
 @pytest.mark.parametrize("tile", [False, True])
 def test_what_is_stored_in_blocks_takes_as_many_bytes_as_it_has(tile: bool) -> None:
     own = Operands(format="block6", storage="same", tile=tile)
@@ -287,12 +282,50 @@ def test_a_whole_decoder_with_experts_trains_in_narrow_blocks() -> None:
     assert not {"aten.mm", "aten.bmm"} & emulation.wide.keys()
 
 
-def test_a_function_that_hides_its_products_is_refused() -> None:
-    model = nn.MultiheadAttention(16, 2, batch_first=True)
+def hidden(name: str) -> nn.Module:
+    """A model that multiplies where nobody sees it."""
+    if name == "multi-head attention":
+        return nn.MultiheadAttention(16, 2, batch_first=True)
+    if name == "lstm":
+        return nn.LSTM(16, 8)
+    if name == "bilinear":
+        return nn.Bilinear(16, 16, 4)
+    return Function(lambda x: torch.cdist(x, x))
+
+
+@pytest.mark.parametrize("name", ["multi-head attention", "lstm", "bilinear", "distances"])
+def test_a_function_that_hides_its_products_is_refused(name: str) -> None:
+    model = hidden(name)
     emulation = emulate(model, named_policy("block6"), seed=0)
-    x = torch.ones(2, 3, 16)
-    with (
-        pytest.raises(InputError, match=r"multiplies matrices by aten\.(mm|addmm|bmm)"),
-        emulation.at(0, 0),
-    ):
-        model(x, x, x)
+    x = torch.randn(2, 30, 16, generator=torch.Generator().manual_seed(1))
+    given = {"multi-head attention": (x, x, x), "bilinear": (x, x)}.get(name, (x,))
+    with pytest.raises(InputError, match=r"multiplies matrices by aten\."), emulation.at(0, 0):
+        model(*given)
+
+
+def test_arguments_that_are_not_known_are_refused() -> None:
+    model = Function(lambda x: torch.mm(x, x, out=torch.empty(4, 4)))
+    emulation = emulate(model, named_policy("block6"), seed=0)
+    with pytest.raises(InputError, match="input, mat2 and no others"), emulation.at(0, 0):
+        model(torch.ones(4, 4))
+
+
+def test_formats_without_a_model_yet_are_refused() -> None:
+    layer = nn.Linear(4, 4)
+    emulation = emulate(layer, uniform("mxfp8_e4m3"), seed=0)
+    with pytest.raises(InputError, match="training in mxfp8_e4m3"), emulation.at(0, 0):
+        layer(torch.ones(2, 4))
+    with pytest.raises(InputError, match="a number from 0 of 64 bits"):
+        emulate(layer, named_policy("block6"), seed=-1)
+
+
+def test_without_rows_there_are_no_products() -> None:
+    layer = nn.Linear(4, 3)
+    emulation = emulate(layer, named_policy("block6"), seed=0)
+    x = torch.ones(0, 4, requires_grad=True)
+    with emulation.at(0, 0):
+        out = layer(x)
+    out.sum().backward()
+    assert out.shape == (0, 3)
+    assert layer.weight.grad is not None
+    assert not layer.weight.grad.any()

@@ -129,7 +129,7 @@ def test_the_page_shows_the_loss_against_bf16(tmp_path: Path, zhufeng: Command) 
 def test_a_policy_of_ones_own_stands_in_the_recipe(tmp_path: Path, zhufeng: Command) -> None:
     write_shards(tmp_path / "shards", b"some text " * 200)
     rules = "\n".join(f'{role} = {{ format = "block8" }}' for role in ("weight", "activation"))
-    own = f'[train.policy]\nname = "mine"\n[[train.policy.rules]]\n{rules}\n'
+    own = f'[train.own_policy]\nname = "mine"\n[[train.own_policy.rules]]\n{rules}\n'
     own += 'gradient = { format = "block8", rounding = "stochastic" }\n'
     text = TRAIN.replace('policy = "block6"', "against_bf16 = false") + own
     (tmp_path / "train.toml").write_text(text)

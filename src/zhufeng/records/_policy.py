@@ -83,8 +83,10 @@ class Rule:
     along the axis that is summed over (rule 2.9 of docs/formats.md)."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.since <= 1:
-            raise ValueError("a since in [0, 1], a share of the steps")
+        if not 0 <= self.since < 1:
+            raise ValueError("a since in [0, 1), a share of the steps")
+        if not (self.kinds and self.modules):
+            raise ValueError("at least one of kinds, and one pattern of modules")
         families = {family(one.format) for one in (self.weight, self.activation, self.gradient)}
         if len(families) > 1:
             raise ValueError(

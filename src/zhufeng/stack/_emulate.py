@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,44 +29,47 @@ from zhufeng.stack._window import Window
 _SIGNS_TENSOR: Final = (1 << 31) - 1
 """The number under which the signs of rotations are drawn (rule 2.9)."""
 
-_PRODUCTS: Final[Mapping[Any, tuple[Kind, Callable[..., Tensor]]]] = {
-    functional.linear: ("linear", _shapes.linear),
-    functional.conv1d: ("convolution", _shapes.line_convolution),
-    functional.conv2d: ("convolution", _shapes.convolution),
-    functional.scaled_dot_product_attention: ("attention", _shapes.attention),
-    torch._grouped_mm: ("experts", _shapes.grouped),  # noqa: SLF001 (functional.grouped_mm's)
-    **dict.fromkeys(
-        (
-            torch.matmul,
-            torch.mm,
-            torch.bmm,
-            Tensor.matmul,
-            Tensor.mm,
-            Tensor.bmm,
-            Tensor.__matmul__,
-        ),
-        ("matmul", _shapes.matmul),
+
+@dataclass(frozen=True)
+class _Known:
+    """A function of torch that multiplies matrices."""
+
+    kind: Kind
+    compute: Callable[..., Tensor]
+    names: tuple[str, ...]
+    """Of its arguments as torch has them, in the order of those of `compute`."""
+
+
+def _matmul(other: str = "other") -> _Known:
+    return _Known("matmul", _shapes.matmul, ("input", other))
+
+
+_WINDOW = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_PRODUCTS: Final[Mapping[Any, _Known]] = {
+    functional.linear: _Known("linear", _shapes.linear, ("input", "weight", "bias")),
+    functional.conv1d: _Known("convolution", _shapes.line_convolution, _WINDOW),
+    functional.conv2d: _Known("convolution", _shapes.convolution, _WINDOW),
+    functional.scaled_dot_product_attention: _Known(
+        "attention",
+        _shapes.attention,
+        ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa"),
     ),
-    **dict.fromkeys((torch.addmm, torch.baddbmm), ("matmul", _shapes.addmm)),
+    # What functional.grouped_mm calls.
+    torch._grouped_mm: _Known("experts", _shapes.grouped, ("input", "mat2", "offs")),  # noqa: SLF001
+    torch.matmul: _matmul(),
+    torch.mm: _matmul("mat2"),
+    torch.bmm: _matmul("mat2"),
+    Tensor.matmul: _matmul(),
+    Tensor.mm: _matmul("mat2"),
+    Tensor.bmm: _matmul("mat2"),
+    Tensor.__matmul__: _matmul(),
+    torch.addmm: _Known("matmul", _shapes.addmm, ("input", "mat1", "mat2", "beta", "alpha")),
+    torch.baddbmm: _Known("matmul", _shapes.addmm, ("input", "batch1", "batch2", "beta", "alpha")),
 }
-
-
-_MULTIPLIES: Final = frozenset(
-    f"aten.{name}"
-    for name in (
-        "_grouped_mm",
-        "addbmm",
-        "addmm",
-        "addmv",
-        "baddbmm",
-        "bmm",
-        "convolution",
-        "dot",
-        "linear",
-        "mm",
-        "mv",
-        "vdot",
-    )
+_MULTIPLIES: Final = re.compile(
+    r"aten\.(_?(addmm|mm|bmm|grouped_mm|int_mm|scaled_mm)(_activation)?|addbmm|addmv|baddbmm|mv|dot"
+    r"|vdot|linear|_?\w*convolution\w*|_\w*attention\w*|\w*rnn\w*|lstm\w*|gru\w*|_trilinear"
+    r"|_euclidean_dist|_cdist_forward|einsum|tensordot)"
 )
 """What torch's functions come down to."""
 
@@ -102,8 +107,7 @@ class Emulation:
         self._signs = _signs(seed)
         self._path = [""]
         self._step, self._share, self._tensors = 0, 0.0, 0
-        self.multiplied: tuple[Multiplied, ...] = ()
-        """What the last forward pass multiplied, in order."""
+        self._multiplied: list[Multiplied] = []
         self.wide: Mapping[str, int] = {}
         """What the first forward pass left to torch, by operation: how often."""
         self._inside = False
@@ -125,7 +129,7 @@ class Emulation:
                 unknown here.
         """
         self._step, self._share, self._tensors = step, share, 0
-        self.multiplied = ()
+        self._multiplied = []
         with ExitStack() as inside:
             if self._watch is not None:
                 # Later passes do as the first one: to look at each of them costs time.
@@ -151,6 +155,11 @@ class Emulation:
         self._path.pop()
 
     @property
+    def multiplied(self) -> tuple[Multiplied, ...]:
+        """What was multiplied since the last forward pass began, in order."""
+        return tuple(self._multiplied)
+
+    @property
     def here(self) -> str:
         """The path of the module that runs."""
         return self._path[-1]
@@ -165,13 +174,13 @@ class Emulation:
         known = _PRODUCTS.get(function)
         if known is None:
             return function(*args, **kwargs)
-        kind, compute = known
-        rule = self.policy.rule(kind, self.here, self._share)
+        rule = self.policy.rule(known.kind, self.here, self._share)
         self._inside = True
         try:
             if rule is None:
                 return function(*args, **kwargs)
-            return compute(self._product(kind, rule), *args, **kwargs)
+            given = _as_ours(known, kwargs, self.here)
+            return known.compute(self._product(known.kind, rule), *args, **given)
         finally:
             self._inside = False
 
@@ -199,7 +208,7 @@ class Emulation:
             out = multiply(left, right, turn)
             told = (turn.left.format, turn.right.format, turn.gradient.format)
             macs = out.numel() * right.shape[-1]
-            self.multiplied += (Multiplied(self.here, kind, told, macs),)
+            self._multiplied.append(Multiplied(self.here, kind, told, macs))
             return out
 
         return product
@@ -229,11 +238,25 @@ class _Watch(TorchDispatchMode):
         del types
         name = str(func.overloadpacket)
         if not self._emulation.inside:
-            if name in _MULTIPLIES:
+            if _MULTIPLIES.fullmatch(name):
                 raise _unknown(name, self._emulation.here)
             if not any(one.alias_info for one in func._schema.returns):  # noqa: SLF001
                 self.seen[name] += 1
         return func(*args, **(kwargs or {}))
+
+
+def _as_ours(known: _Known, given: Mapping[str, Any], module: str) -> dict[str, Any]:
+    """Arguments by torch's names, by those of our function."""
+    _, *ours = inspect.signature(known.compute).parameters
+    names = dict(zip(known.names, ours, strict=False))
+    if strange := [name for name, one in given.items() if name not in names and one is not None]:
+        raise InputError(
+            f"a product in {module or 'the model'}",
+            expected=f"the arguments {', '.join(known.names)} and no others",
+            came=", ".join(strange),
+            do="leave them out, and do what they ask for by itself",
+        )
+    return {names[name]: one for name, one in given.items() if name in names}
 
 
 def _unknown(operation: str, module: str) -> InputError:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from zhufeng.base import InputError
 from zhufeng.formats.host import Rounding
 from zhufeng.records import NumberFormat, Operands, family
 from zhufeng.stack import _blocks, _wide
@@ -35,5 +36,17 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({"wide": _wide, "block": _bloc
 
 
 def family_of(number_format: NumberFormat) -> Family:
-    """That of a format."""
-    return FAMILIES[family(number_format)]
+    """That of a format.
+
+    Raises:
+        InputError: models are not trained in it yet.
+    """
+    found = FAMILIES.get(family(number_format))
+    if found is None:
+        raise InputError(
+            f"training in {number_format}",
+            expected="bf16, fp32, or blocks: block4, block5, block6, block8",
+            came=f"a rule with {number_format}",
+            do="take one of these; zhufeng.formats has the others, but for no model yet",
+        )
+    return found

@@ -75,24 +75,18 @@ def attention(  # noqa: PLR0917 (as torch has it)
     return multiply(shares, value.expand(*lead, -1, -1).mT, weight=False, turned=True)
 
 
-def grouped(
-    multiply: Multiply,
-    x: Tensor,
-    weight: Tensor,
-    offs: Tensor | None = None,
-    **more: object,
-) -> Tensor:
+def grouped(multiply: Multiply, x: Tensor, weight: Tensor, offs: Tensor | None = None) -> Tensor:
     """As `torch.nn.functional.grouped_mm`.
 
     Raises:
         InputError: it is not rows sorted by group, times a matrix a group.
     """
-    plain = offs is not None and x.dim() == _MATRIX and weight.dim() == _MATRIX + 1
-    if offs is None or not plain or any(one is not None for one in more.values()):
+    if offs is None or x.dim() != _MATRIX or weight.dim() != _MATRIX + 1:
         raise InputError(
             "a grouped product in a policy's formats",
-            expected="rows (rows, k) sorted by group, weights (groups, k, n), and offs alone",
-            came=f"{list(x.shape)} and {list(weight.shape)}, {', '.join(more) or 'no offs'}",
+            expected="rows (rows, k) sorted by group, weights (groups, k, n), and offs",
+            came=f"{list(x.shape)} and {list(weight.shape)}"
+            + (" without offs" if offs is None else ""),
             do="multiply the groups one by one",
         )
     ends = [0, *offs.tolist()]
@@ -118,6 +112,9 @@ def convolution(  # noqa: PLR0917 (as torch has it)
     groups: int = 1,
 ) -> Tensor:
     """As `torch.nn.functional.conv2d`: patches times filters."""
+    if x.dim() == _MATRIX + 1:
+        alone = convolution(multiply, x[None], weight, bias, stride, padding, dilation, groups)
+        return alone[0]
     images, window = window_of(x, weight, stride, padding, dilation, groups)
     out = multiply(images, filters(weight, groups), weight=True, window=window)
     out = out.reshape(groups, images.shape[0], *window.places, -1).permute(1, 0, 4, 2, 3)
@@ -142,4 +139,6 @@ def line_convolution(  # noqa: PLR0917 (as torch has it)
 
     edges = padding if isinstance(padding, str) else flat(padding, 0)
     steps = (flat(stride, 1), edges, flat(dilation, 1))
-    return convolution(multiply, x[:, :, None], weight[:, :, None], bias, *steps, groups).squeeze(2)
+    flat_weight = weight[:, :, None]
+    found = convolution(multiply, x[..., None, :], flat_weight, bias, *steps, groups)
+    return found.squeeze(-2)

@@ -116,8 +116,10 @@ class TrainConfig:
     beta2: float | None = None
     clip: float | None = None
     precision: Precision = "fp32"
-    policy: str | Policy | None = None
-    """Number formats of matrix products: a name (`zhufeng.stack.POLICIES`), or a table."""
+    policy: str | None = None
+    """Number formats of matrix products, by a name: `zhufeng.stack.POLICIES`."""
+    own_policy: Policy | None = None
+    """Or as rules of one's own."""
     against_bf16: bool = True
     """With a policy: whether the same training in bf16 stands beside it, for its loss."""
     evaluate_every: int | None = None
@@ -139,11 +141,13 @@ class TrainConfig:
         Raises:
             InputError: there is none of that name.
         """
-        return named_policy(self.policy) if isinstance(self.policy, str) else self.policy
+        return named_policy(self.policy) if self.policy is not None else self.own_policy
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.reference is None):
             raise ValueError("either a section [train.model] or a reference, not both")
+        if self.policy is not None and self.own_policy is not None:
+            raise ValueError("either a policy or [train.own_policy], not both")
         if self.reference is not None:
             if self.shards or self.sequence is not None or self.held_out is not None:
                 raise ValueError("no shards, sequence or held_out: a reference has its own data")

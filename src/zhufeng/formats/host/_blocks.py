@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -59,6 +60,17 @@ class Rounding:
     """Of 31 bits."""
     orientation: int
     """0 where the blocks run along the tensor's last axis, else 1."""
+
+    def __post_init__(self) -> None:
+        ends = {"seed": 64, "step": 32, "tensor": 31, "orientation": 1}
+        for name, bits in ends.items():
+            if not 0 <= getattr(self, name) < 1 << bits:
+                raise InputError(
+                    f"the {name} of stochastic rounding",
+                    expected=f"a number from 0 of {bits} bits",
+                    came=str(getattr(self, name)),
+                    do="give one in that range",
+                )
 
     def key(self) -> NDArray[np.uint32]:
         """Four words."""
@@ -145,7 +157,7 @@ def dequantise(x: Blocks) -> Floats:
     with np.errstate(over="ignore"):
         found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
     found[x.codes == POISON] = np.nan
-    rows = found.reshape(*found.shape[:-2], -1)
+    rows = found.reshape(*found.shape[:-2], found.shape[-2] * BLOCK)
     return np.ascontiguousarray(rows[..., : x.size])
 
 
@@ -161,7 +173,7 @@ def random_bytes(rounding: Rounding, count: int) -> NDArray[np.uint8]:
 
 def _cut(x: Floats) -> NDArray[np.uint32]:
     """The bits, in whole steps of an accumulator: (..., rows, blocks, 16)."""
-    if x.dtype != np.float32 or x.ndim < 2:
+    if x.dtype != np.float32 or x.ndim < len(("rows", "size")):
         raise InputError(
             "what is quantised",
             expected="an array of float32 (..., rows, size)",
@@ -173,7 +185,8 @@ def _cut(x: Floats) -> NDArray[np.uint32]:
         whole = np.zeros((*x.shape[:-1], x.shape[-1] + rest), np.float32)
         whole[..., : x.shape[-1]] = x
         x = whole
-    return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape[:-1], -1, BLOCK)
+    count = x.shape[-1] // BLOCK
+    return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape[:-1], count, BLOCK)
 
 
 def _shape(x: Blocks) -> list[int]:
@@ -197,8 +210,8 @@ def _joined(parts: Sequence[Blocks]) -> tuple[Codes, Elements]:
     if len(parts) > 1:
         codes = np.concatenate([one.codes for one in parts], -1)
         elements = np.concatenate([one.elements for one in parts], -2)
-    lead = codes.shape[:-1]
-    return codes.reshape(*lead, -1, PAIRS), elements.reshape(*lead, -1, PAIRS, BLOCK)
+    steps = (*codes.shape[:-1], codes.shape[-1] // PAIRS, PAIRS)
+    return codes.reshape(steps), elements.reshape(*steps, BLOCK)
 
 
 # Quantising.
@@ -210,9 +223,10 @@ def _codes(cut: Array, bits: int, *, tiles: bool) -> Codes:
         return _each(functions.scales(bits), cut)["out"]
     amax = _each(functions.largest(), cut)["out"]
     *lead, rows, count = amax.shape
-    whole = np.zeros((*lead, -(-rows // BLOCK) * BLOCK, count), np.uint32)
+    tiled = -(-rows // BLOCK)
+    whole = np.zeros((*lead, tiled * BLOCK, count), np.uint32)
     whole[..., :rows, :] = amax
-    most = whole.reshape(*lead, -1, BLOCK, count).max(-2)
+    most = whole.reshape(*lead, tiled, BLOCK, count).max(-2)
     found = functions.code_of(bits)(amax=most)["out"]
     return np.ascontiguousarray(np.repeat(found, BLOCK, -2)[..., :rows, :])
 
@@ -238,22 +252,23 @@ def _each(
     function: HostFunction, cut: Array, key: Array | None = None, **more: Array
 ) -> dict[str, Array]:
     """What a function gives of blocks, of which it takes some at a time."""
-    given = {"x": cut, **more}
     lead, count = cut.shape[:-1], cut.size // BLOCK
-    groups = {name: _grouped(one, count) for name, one in given.items()}
+    groups = {name: _grouped(one, ()) for name, one in more.items()}
+    groups["x"] = _grouped(cut, (BLOCK,))
     if key is not None:
         groups["key"] = key
     made = function(threads=1, **groups)
-    return {
-        name: one.reshape(-1, *one.shape[2:])[:count].reshape(*lead, *one.shape[2:])
-        for name, one in made.items()
-    }
+    found = {}
+    for name, one in made.items():
+        own = one.shape[2:]
+        found[name] = one.reshape(-1, *own)[:count].reshape(*lead, *own)
+    return found
 
 
-def _grouped(x: Array, count: int) -> Array:
-    """Blocks in groups: (groups, 4, ...)."""
-    each = x.shape[-1:] if x.size > count else ()
-    rows, rest = x.reshape(count, *each), -count % functions.TOGETHER
+def _grouped(x: Array, own: tuple[int, ...]) -> Array:
+    """Values of blocks in groups: (groups, 4, *own), one group at least."""
+    rows = x.reshape(math.prod(x.shape[: x.ndim - len(own)]), *own)
+    rest = max(1, -(-len(rows) // functions.TOGETHER)) * functions.TOGETHER - len(rows)
     if rest:
-        rows = np.concatenate([rows, np.zeros((rest, *each), x.dtype)])
-    return rows.reshape(-1, functions.TOGETHER, *each)
+        rows = np.concatenate([rows, np.zeros((rest, *own), x.dtype)])
+    return rows.reshape(-1, functions.TOGETHER, *own)

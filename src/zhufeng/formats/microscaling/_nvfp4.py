@@ -17,7 +17,6 @@ from zhufeng.hdl import (
     SInt,
     Struct,
     UInt,
-    any_bit,
     as_bits,
     as_uint,
     cat,
@@ -66,20 +65,20 @@ def nvfp4_tensor_scale() -> Function[..., Signal]:
     def nvfp4_tensor_scale(amax: Signal) -> Signal:
         field = as_uint(amax[_FRACTION:31])
         # 6·448 is 21·2^7. Of 26 bits of the quotient the highest or the next is 1.
-        bits, more = _by_21(cat(const(Bool, 1), amax[0:_FRACTION], const(Bits(6), 0)))
+        bits = _by_21(cat(const(Bool, 1), amax[0:_FRACTION], const(Bits(6), 0)))
         above = bits[-1]
+        # There are no ties: a quotient by 21 that ends has no bit in the last six places.
         kept, half = mux(above, bits[2:25], bits[1:24]), mux(above, bits[1], bits[0])
-        up = half & (more | (above & bits[0]) | kept[0])
         exponent = field - 12 + wrap(above, UInt(1))
-        rounded = as_uint(cat(wrap(as_bits(exponent), 9), kept)) + wrap(up, UInt(1))
+        rounded = as_uint(cat(wrap(as_bits(exponent), 9), kept)) + wrap(half, UInt(1))
         scale = mux(exponent <= 0, _SMALLEST, as_bits(wrap(rounded, 32)))
         return mux(field == _SPECIAL, _NAN32, scale)
 
     return nvfp4_tensor_scale
 
 
-def _by_21(dividend: Signal) -> tuple[Signal, Signal]:
-    """The quotient of Bits whose first four are below 21, and whether it leaves a rest."""
+def _by_21(dividend: Signal) -> Signal:
+    """Bits over 21, rounded down."""
 
     def digit(rest: Signal, bit: Signal) -> tuple[Signal, Signal]:
         trial = as_uint(cat(rest, bit))
@@ -87,10 +86,11 @@ def _by_21(dividend: Signal) -> tuple[Signal, Signal]:
         fits = left >= 0
         return wrap(mux(fits, wrap(left, trial.type), trial), 5), fits
 
+    # The first four are below 21 for sure, and give no digit.
     rest = wrap(as_uint(dividend[-4:]), 5)
     low = unpack(Bool.array(dividend.width - 4), dividend[:-4])
-    rest, digits = fold(digit, rest, low[::-1])
-    return pack(digits[::-1]), any_bit(rest)
+    _, digits = fold(digit, rest, low[::-1])
+    return pack(digits[::-1])
 
 
 @cache

@@ -3,7 +3,7 @@
 For each row: the parabola through three points of the function; whole numbers about its c1; for
 each of those the c2 that makes up for most of what c1 was rounded by, and its neighbours; for each
 pair the c0 that puts the errors in the middle between their bounds. What is kept is the triple
-whose largest error is the smallest. So was it done by Pineiro et al. (2005), but that errors here
+whose largest error is the smallest. So was it done by Piñeiro et al. (2005), but that errors here
 are those of the interpolator itself, with all that it leaves out, at every point of the segment.
 
 Values of functions are computed in whole numbers, and all else is exact or IEEE arithmetic: the

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from zhufeng.formats.vector._coefficients import TABLES, Row
 from zhufeng.formats.vector._interpolate import interpolate
 from zhufeng.formats.vector._logarithm import log2_reduced
-from zhufeng.formats.vector._reduced import FP32, Reduced, looked_up
+from zhufeng.formats.vector._reduced import FP32, Reduced, looked_up, packed
 from zhufeng.formats.vector._reductions import exp2_reduced, reciprocal_reduced, rsqrt_reduced
 from zhufeng.formats.vector._segments import OCTAVE_ROWS
 from zhufeng.hdl import (
@@ -25,11 +25,12 @@ from zhufeng.hdl import (
     wrap,
 )
 
+T = TypeVar("T")
 Unary = Function[[Signal], Signal]
 """Of the bits of an fp32 those of another one."""
 
 _INDEX: Final = UInt(9)
-_BANK: Final = 1 << 9  # rows of a function where all have one table
+_BANK: Final = 1 << _INDEX.width  # rows of a function where all have one table
 _BELOW: Final = 1 << 8  # where the rows of log2 begin that are for arguments below 1
 
 
@@ -44,7 +45,7 @@ class Op(IntEnum):
 
 @cache
 def exp2() -> Unary:
-    """The function 2^x (rules 6.7 and 6.8)."""
+    """The function 2^x (rule 6.8)."""
 
     @function(x=FP32)
     def exp2(x: Signal) -> Signal:
@@ -55,7 +56,7 @@ def exp2() -> Unary:
 
 @cache
 def log2() -> Unary:
-    """The logarithm of x to base 2 (rules 6.9 to 6.11)."""
+    """The logarithm of x to base 2 (rules 6.9 and 6.10)."""
 
     @function(x=FP32)
     def log2(x: Signal) -> Signal:
@@ -66,7 +67,7 @@ def log2() -> Unary:
 
 @cache
 def reciprocal() -> Unary:
-    """The function 1 / x (rules 6.3 and 6.4)."""
+    """The function 1 / x (rule 6.6)."""
 
     @function(x=FP32)
     def reciprocal(x: Signal) -> Signal:
@@ -77,7 +78,7 @@ def reciprocal() -> Unary:
 
 @cache
 def rsqrt() -> Unary:
-    """The function 1 / sqrt(x) (rules 6.5 and 6.6)."""
+    """The function 1 / sqrt(x) (rule 6.7)."""
 
     @function(x=FP32)
     def rsqrt(x: Signal) -> Signal:
@@ -88,7 +89,7 @@ def rsqrt() -> Unary:
 
 @cache
 def special_function() -> Function[[Signal, Signal], Signal]:
-    """All four: that which ``op``, UInt(2), names by a number of `Op`.
+    """All four (rule 6.14): that which ``op``, UInt(2), names by a number of `Op`.
 
     One table and one interpolator serve all of them, as the chip has them.
     """
@@ -104,22 +105,20 @@ def special_function() -> Function[[Signal, Signal], Signal]:
         index = _of(op, {key: wrap(part.index, _INDEX) for key, part in parts.items()})
         place = _of(op, {key: part.place for key, part in parts.items()})
         # Where the tables are one, the logic that finds a row is shared.
-        rows = [
-            row for part in parts.values() for row in _filled(_rows(part.table), 1 << _INDEX.width)
-        ]
+        rows = [row for part in parts.values() for row in _filled(_rows(part.table), _BANK)]
         row = looked_up(rows, as_uint(cat(as_bits(op), as_bits(index))))
         value = interpolate()(row.c0, row.c1, row.c2, place)
-        return _of(op, {key: part.finish(value) for key, part in parts.items()})
+        return packed(_of(op, {key: part.finish(value) for key, part in parts.items()}))
 
     return special_function
 
 
 def _alone(part: Reduced) -> Signal:
     row = looked_up(_rows(part.table), part.index)
-    return part.finish(interpolate()(row.c0, row.c1, row.c2, part.place))
+    return packed(part.finish(interpolate()(row.c0, row.c1, row.c2, part.place)))
 
 
-def _of(op: Signal, values: dict[Op, Signal]) -> Signal:
+def _of(op: Signal, values: dict[Op, T]) -> T:
     """The one of that number."""
     *first, last = values
     return switch(op, {int(key): values[key] for key in first}, values[last])

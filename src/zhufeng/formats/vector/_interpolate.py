@@ -1,12 +1,12 @@
 """The interpolator that all four functions share: c0 - c1 t + c2 t^2 in fixed point.
 
 Products are made as an array multiplier makes them, row by row, and of each row the columns that
-are far below the result are left out: they would be a third of the adders, for less than a tenth
-of a unit in the last place. The coefficients are chosen for what is computed here (`_fit.py`), so
-that the mean of what is left out costs nothing.
+are far below the result are left out: they would be more than a quarter of the transistors. The
+coefficients are chosen for what is computed here (`_fit.py`), so that the mean of what is left out
+costs nothing.
 
 The form is that of the special function units of graphics processors: S. F. Oberman, M. Y. Siu, "A
-high-performance area-efficient multifunction interpolator", ARITH-17, 2005; J.-A. Pineiro, S. F.
+high-performance area-efficient multifunction interpolator", ARITH-17, 2005; J.-A. Piñeiro, S. F.
 Oberman, J.-M. Muller, J. D. Bruguera, "High-speed function approximation using a minimax quadratic
 interpolator", IEEE Transactions on Computers 54(3), 2005.
 """
@@ -68,7 +68,7 @@ def _chosen(rows: Sequence[Signal], by: Signal) -> Signal:
 
 @cache
 def interpolate() -> Function[[Signal, Signal, Signal, Signal], Signal]:
-    """The value c0 - c1 t + c2 t^2, rounded down (rule 6.2): ``c0``, ``c1``, ``c2`` and ``t``."""
+    """The value c0 - c1 t + c2 t^2, rounded down (rule 6.4): ``c0``, ``c1``, ``c2`` and ``t``."""
 
     @function(c0=VALUE, c1=SLOPE, c2=BEND, t=PLACE)
     def interpolate(c0: Signal, c1: Signal, c2: Signal, t: Signal) -> Signal:

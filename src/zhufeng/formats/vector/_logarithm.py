@@ -8,12 +8,11 @@ from typing import Final
 from zhufeng.formats.vector._interpolate import PLACE
 from zhufeng.formats.vector._reduced import (
     BIAS,
-    BODY,
+    FIELD,
     FRACTION,
-    INFINITY,
+    Answer,
     Number,
     Reduced,
-    number_or_nan,
 )
 from zhufeng.formats.vector._segments import OCTAVE_BITS, OCTAVE_ROWS
 from zhufeng.hdl import (
@@ -44,7 +43,6 @@ _HIGHEST: Final = 10  # so many upper ones have the first one of a sum that is n
 class _Argument:
     """x as 2^e (1 + f), f from -1/4 to below 1/2."""
 
-    number: Number
     e: Signal
     below: Signal
     """f is below 0."""
@@ -58,16 +56,21 @@ class _Argument:
 
 def log2_reduced(x: Signal) -> Reduced:
     """log2(x) = e + log2(1 + f); the value tells |log2(1 + f)| 2^j."""
-    argument = _argument(Number(x))
+    number = Number(x)
+    argument = _argument(number)
     index, place = _asked(argument)
 
-    def finish(value: Signal) -> Signal:
-        number = argument.number
+    def finish(value: Signal) -> Answer:
         magnitude, negative = _sum(argument, value)
-        body = _rounded(magnitude, mux(argument.e == 0, argument.octave, 0))
-        found = mux(number.zero | number.infinite, const(BODY, INFINITY), body)
-        none = number.nan | (number.negative & ~number.zero)
-        return number_or_nan(none, negative, found)
+        field, fraction = _rounded(magnitude, mux(argument.e == 0, argument.octave, 0))
+        return Answer(
+            nan=number.nan | (number.negative & ~number.zero),
+            infinite=number.zero | number.infinite,
+            zero=(argument.e == 0) & ~argument.other,
+            negative=negative,
+            field=field,
+            fraction=fraction,
+        )
 
     return Reduced("log2", index, place, finish)
 
@@ -79,7 +82,6 @@ def _argument(number: Number) -> _Argument:
     run = mux(below, ~tail, tail)
     length = leading_zeros(run)
     return _Argument(
-        number=number,
         e=number.field + as_uint(below) - BIAS,
         below=below,
         other=below | any_bit(run),
@@ -120,12 +122,17 @@ def _sum(argument: _Argument, value: Signal) -> tuple[Signal, Signal]:
     return wrap(found, UInt(_SUM)), negative | (alone & argument.below)
 
 
-def _rounded(magnitude: Signal, lower: Signal) -> Signal:
-    """The body of a sum, to nearest, ties upwards; `lower` is taken from its exponent."""
+def _rounded(magnitude: Signal, lower: Signal) -> tuple[Signal, Signal]:
+    """Exponent field and fraction of a sum that is not 0, to nearest, ties upwards.
+
+    Args:
+        magnitude: the sum.
+        lower: is taken from its exponent.
+    """
     lead = leading_zeros(magnitude[-_HIGHEST:])
     moved = shift_left(as_bits(magnitude), lead, _SUM)
     half = _SUM - FRACTION - 2
-    field = wrap(BIAS + _SUM - 1 - _AFTER - lead - lower, UInt(8))
+    field = wrap(BIAS + _SUM - 1 - _AFTER - lead - lower, FIELD)
     # A carry out of the fraction is one to the exponent.
     body = as_uint(cat(as_bits(field), moved[half + 1 : -1])) + as_uint(moved[half])
-    return mux(moved[-1], as_bits(wrap(body, BODY.width)), const(BODY, 0))
+    return as_uint(body[FRACTION : FRACTION + FIELD.width]), body[:FRACTION]

@@ -10,6 +10,7 @@ from zhufeng.formats.vector._coefficients import Row
 from zhufeng.formats.vector._interpolate import BEND, SLOPE, VALUE, VALUE_BITS
 from zhufeng.hdl import (
     Bits,
+    Bool,
     Signal,
     Struct,
     UInt,
@@ -24,10 +25,7 @@ from zhufeng.hdl import (
     wrap,
 )
 
-FP32, BODY = Bits(32), Bits(31)
-"""With and without the sign."""
-NAN: Final = 0x7FC0_0000
-INFINITY: Final = 0x7F80_0000
+FP32, FIELD = Bits(32), UInt(8)
 BIAS: Final = 127
 FRACTION: Final = 23
 _BELOW: Final = VALUE_BITS - FRACTION - 1  # bits of a value below the last place of its fraction
@@ -41,6 +39,17 @@ class Coefficients(Struct):
     c2: Signal = of(BEND)
 
 
+class Answer(Struct):
+    """A result before it is packed. The first of these that is true counts."""
+
+    nan: Signal = of(Bool)
+    infinite: Signal = of(Bool)
+    zero: Signal = of(Bool)
+    negative: Signal = of(Bool)
+    field: Signal = of(FIELD)
+    fraction: Signal = of(Bits(FRACTION))
+
+
 @dataclass(frozen=True)
 class Reduced:
     """What a function asks of the interpolator, and what it makes of the answer."""
@@ -50,7 +59,7 @@ class Reduced:
     """Of the row."""
     place: Signal
     """t."""
-    finish: Callable[[Signal], Signal]
+    finish: Callable[[Signal], Answer]
     """From the value to the result."""
 
 
@@ -71,17 +80,37 @@ def looked_up(rows: Sequence[Row], index: Signal) -> Coefficients:
     return Coefficients(*(const(kind.array(len(one)), one)[index] for kind, one in kinds))
 
 
-def packed(field: Signal, value: Signal) -> Signal:
-    """The body of a value from 1/2 to 1; `field` is the exponent field of what is below 1.
+def scaled(
+    field: Signal, value: Signal, *, nan: Signal, infinite: Signal, zero: Signal, negative: Signal
+) -> Answer:
+    """A value from 1/2 to 1 times a power of two.
 
     Half a unit of the last place is in the value: leaving bits out rounds it. What would be
-    subnormal is 0.
+    subnormal is a zero.
+
+    Args:
+        field: the exponent field of what is below 1.
+        value: of the interpolator.
+        nan: the result is none, whatever the value.
+        infinite: it is an infinity.
+        zero: it is a zero.
+        negative: its sign.
     """
     whole = field + as_uint(value[VALUE_BITS])
-    body = cat(as_bits(wrap(whole, UInt(8))), value[_BELOW : _BELOW + FRACTION])
-    return mux(whole <= 0, const(BODY, 0), body)
+    return Answer(
+        nan=nan,
+        infinite=infinite,
+        zero=zero | (whole <= 0),
+        negative=negative,
+        field=wrap(whole, FIELD),
+        fraction=value[_BELOW : _BELOW + FRACTION],
+    )
 
 
-def number_or_nan(nan: Signal, negative: Signal, body: Signal) -> Signal:
-    """A result."""
-    return mux(nan, const(FP32, NAN), cat(negative, body))
+def packed(answer: Answer) -> Signal:
+    """As an fp32."""
+    special = answer.nan | answer.infinite
+    field = mux(special, const(FIELD, 255), mux(answer.zero, 0, answer.field))
+    quiet = const(Bits(FRACTION), 1 << FRACTION - 1)
+    fraction = mux(special | answer.zero, const(Bits(FRACTION), 0), answer.fraction)
+    return cat(answer.negative & ~answer.nan, as_bits(field), mux(answer.nan, quiet, fraction))

@@ -7,15 +7,13 @@ from typing import Final
 from zhufeng.formats.vector._interpolate import PLACE
 from zhufeng.formats.vector._reduced import (
     BIAS,
-    BODY,
     FRACTION,
-    INFINITY,
+    Answer,
     Number,
     Reduced,
-    number_or_nan,
-    packed,
+    scaled,
 )
-from zhufeng.hdl import Bits, Signal, UInt, as_bits, as_sint, as_uint, cat, const, mux, wrap
+from zhufeng.hdl import Bits, Bool, Signal, UInt, as_bits, as_sint, as_uint, cat, const, mux, wrap
 
 _POWER_BITS: Final = 25  # after the point, of the argument of exp2
 _POWER_LIMIT: Final = 7  # from 2^7 on its result is 0 or infinite
@@ -29,11 +27,16 @@ def exp2_reduced(x: Signal) -> Reduced:
     number = Number(x)
     y, n = _opposite(number)
 
-    def finish(value: Signal) -> Signal:
-        far = mux(number.negative, const(BODY, 0), const(BODY, INFINITY))
+    def finish(value: Signal) -> Answer:
         beyond = number.field >= BIAS + _POWER_LIMIT
-        found = mux(beyond, far, packed(BIAS - 1 - n, value))
-        return number_or_nan(number.nan, const(Bits(1), 0), found)
+        return scaled(
+            BIAS - 1 - n,
+            value,
+            nan=number.nan,
+            infinite=beyond & ~number.negative,
+            zero=beyond,
+            negative=const(Bool, 0),
+        )
 
     index, place = as_uint(y[PLACE.width :]), as_uint(y[: PLACE.width])
     return Reduced("exp2", index, place, finish)
@@ -59,10 +62,15 @@ def reciprocal_reduced(x: Signal) -> Reduced:
     coarse = bits[22] & (bits[21] | bits[20])
     index = mux(coarse, wrap(as_uint(bits[17:]) + 40, 7), as_uint(bits[16:]))
 
-    def finish(value: Signal) -> Signal:
-        finite = packed(2 * BIAS - 1 - number.field, value)
-        found = mux(number.zero, const(BODY, INFINITY), finite)
-        return number_or_nan(number.nan, number.negative, found)
+    def finish(value: Signal) -> Answer:
+        return scaled(
+            2 * BIAS - 1 - number.field,
+            value,
+            nan=number.nan,
+            infinite=number.zero,
+            zero=number.infinite,
+            negative=number.negative,
+        )
 
     return Reduced("reciprocal", index, _place(bits, coarse), finish)
 
@@ -79,12 +87,15 @@ def rsqrt_reduced(x: Signal) -> Reduced:
     # The bias is odd: an even field is an odd exponent.
     index = as_uint(cat(as_bits(row), ~number.field[0]))
 
-    def finish(value: Signal) -> Signal:
-        half = (number.field + 1) >> 1
-        body = packed((3 * BIAS - 1) // 2 - half, value)
-        body = mux(number.infinite, const(BODY, 0), body)
-        found = mux(number.zero, const(BODY, INFINITY), body)
-        return number_or_nan(number.nan | (number.negative & ~number.zero), number.negative, found)
+    def finish(value: Signal) -> Answer:
+        return scaled(
+            (3 * BIAS - 1) // 2 - ((number.field + 1) >> 1),
+            value,
+            nan=number.nan | (number.negative & ~number.zero),
+            infinite=number.zero,
+            zero=number.infinite,
+            negative=number.negative,
+        )
 
     return Reduced("rsqrt", index, _place(bits, coarse), finish)
 

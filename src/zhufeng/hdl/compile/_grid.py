@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,8 +91,16 @@ class Grid:
             Each output [..., rows, columns, *axes of the port], of the dtype that just holds it.
 
         Raises:
-            InputError: inputs are missing or unknown, or do not fit the ports or one another.
+            InputError: inputs are missing or unknown, or do not fit the ports or one another;
+                there is no thread.
         """
+        if threads < 1:
+            raise InputError(
+                f"the threads of {self.module.name}",
+                expected="a number from 1",
+                came=str(threads),
+                do=f"write for instance threads={os.cpu_count()}",
+            )
         lead, sizes = self._sizes(inputs)
         given = {p: self._taken(p, np.asarray(inputs[p])) for p in self.module.inputs}
         panels = -(-sizes.columns // self.lanes)
@@ -101,7 +110,7 @@ class Grid:
             for port, form in forms.items()
         }
         if sizes.batches and sizes.rows and sizes.columns:
-            self._go(given, made, sizes, panels, max(1, min(threads, panels)))
+            self._go(given, made, sizes, panels, min(threads, panels))
         return {p: self._shaped(made[p], forms[p], lead, sizes) for p in forms}
 
     def _go(
@@ -166,11 +175,13 @@ class Grid:
         form = self.module.inputs[port]
         kind = _kind(form)
         full = form.width == 8 * kind.itemsize
-        if not (full and values.dtype == kind) and not fits_any(values, form):
+        whole = values.dtype.kind in "iub"
+        if not (full and values.dtype == kind) and not (whole and fits_any(values, form)):
+            ends = f" from {values.min()} to {values.max()}" if whole else ""
             raise InputError(
                 f"the input {port} of {self.module.name}",
                 expected=f"integers that fit {form}",
-                came=f"{values.dtype} from {values.min()} to {values.max()}",
+                came=f"{values.dtype}{ends}",
                 do="give integers of that width",
             )
         return np.ascontiguousarray(values, kind)

@@ -1,0 +1,53 @@
+"""Writes the table of docs/precision.md from the results of bench/convergence.py.
+
+python docs/make_precision.py
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from convergence_runs import store  # noqa: E402
+from convergence_runs.compare import Results, loss_changes_pct  # noqa: E402
+from convergence_runs.plan import BASELINE, CHOSEN_ON, JUDGED_ON, SMALL, every_run  # noqa: E402
+from zhufeng.stack import POLICIES  # noqa: E402
+
+PAGE = ROOT / "docs" / "precision.md"
+
+
+def table(results: Results) -> str:
+    """The change of the loss in percent: mean, interval, number of seeds."""
+    every = list(every_run())
+    told = f"{len(results)} of {len(every)} trainings are done.\n"
+    lines = [told, f"| policy | seeds | {' | '.join(SMALL)} |", f"|{'---|' * (2 + len(SMALL))}"]
+    for policy in POLICIES:
+        for name, seeds in (("5 to 9", JUDGED_ON), ("0 to 4", CHOSEN_ON)):
+            cells = [cell(results, reference, policy, seeds) for reference in SMALL]
+            if policy != BASELINE and any(cells):
+                lines.append(f"| {policy} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) if len(lines) > len(told.splitlines()) + 2 else told.rstrip()
+
+
+def cell(results: Results, reference: str, policy: str, seeds: range) -> str:
+    """Of one policy and reference."""
+    found = loss_changes_pct(results, reference, policy, seeds)
+    if found is None or found.value is None:
+        return ""
+    few = "" if found.runs == len(seeds) else f", {found.runs} seeds"
+    return f"{found.value:+.2f}% ({found.low:+.2f} to {found.high:+.2f}{few})"
+
+
+def page(results: Results) -> str:
+    """The whole page, with today's table."""
+    text = PAGE.read_text()
+    marked = re.compile(r"(<!-- results -->\n).*(<!-- end -->)", re.DOTALL)
+    return marked.sub(lambda found: f"{found[1]}\n{table(results)}\n\n{found[2]}", text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(store.standing_results(every_run())))
