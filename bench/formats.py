@@ -10,12 +10,12 @@ everything has its turn, in billions a second.
   quantise_stochastic_gelems, quantise_planes_gelems, quantise_tiles_gelems: with stochastic
   rounding, to two planes, with 16 x 16 elements under one scale.
 
-A tile is 16 rows of 32 fp32 against 16 others: quantised, and multiplied to 16 x 16 fp32 in a
-step of the accumulator, or in a step a pass. Its codes, elements and results are compared, bit by
-bit, between the golden model (`tests/formats/golden.py`), the compiled functions, and for some
-Verilator on the Verilog that we print, and the interpreter. Elements of 4, 5, 6 and 8 bits, both
-roundings, one plane and two have equal shares; shared scales and operands of different bits are
-among them.
+A tile is 16 rows of 32 fp32 against 16 others, quantised, and multiplied to 16 x 16 fp32 in a step
+of the accumulator, or in a step a pass; a few are six times as long. Its codes, elements and
+results are compared, bit by bit, between the golden model (`tests/formats/golden.py`), the compiled
+functions, and for some Verilator on the Verilog that we print, and the interpreter. Elements of 4,
+5, 6 and 8 bits, both roundings, one plane and two have equal shares; shared scales and operands of
+different bits are among them.
 
 - tiles_checked, tiles_different: all of them, and those on which any two say different things.
 - tiles_recorded: of those checked, how many are a training step's (`formats_tiles/recorded.py`):

@@ -80,7 +80,7 @@ def run(task: Task) -> Done:
     begin = _cpu_s()
     rng = np.random.default_rng(task.seed)
     how = way(task.mode, task.part, rng)
-    a, b = tiles(rng, task.count) if task.recorded is None else task.recorded
+    a, b = tiles(rng, task.count, how.steps) if task.recorded is None else task.recorded
     others = {"the compiled functions": by_host(a, b, how)}
     if task.simulator is not None and task.simulated:
         part = slice(task.simulated)

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Words: TypeAlias = NDArray[np.uint32]
+Integers: TypeAlias = NDArray[np.int64]
 ROWS: Final = 16
-SIZE: Final = 32
-"""Along the axis that is summed over: a step of an accumulator."""
-_BLOCKS: Final = 2
+STEP: Final = 32
+"""Along the axis that is summed over, for a step of an accumulator."""
+_BLOCK: Final = 16
 _SIGN, _FIELD = np.uint32(1 << 31), np.uint32(255 << 23)
+_FRACTION, _UPPER = np.uint32((1 << 23) - 1), np.uint32(15 << 19)
 _LEAST, _MOST, _BIAS = 1, 254, 127
 _KEPT: Final = np.array(
     [(1 << 23) - (1 << (23 - kept)) for kept in (0, 1, 2, 4, 5, 7, 12, 23)], np.uint32
@@ -24,34 +26,48 @@ _APART: Final = np.array([1, 4, 16, 40])
 """By how many, at most, blocks of an operand are apart."""
 
 
-def tiles(rng: np.random.Generator, count: int) -> Words:
-    """The bits of two operands of `count` tiles each: (2, count, 16, 32).
+def tiles(rng: np.random.Generator, count: int, steps: int = 1) -> Words:
+    """The bits of two operands of `count` tiles each: (2, count, 16, 32 * steps).
 
     Their products lie anywhere in the range of fp32, many at its ends. Of the numbers a sixteenth
     are zeros and 1 in 4,096 infinities or NaNs; of the blocks 1 in 64 is all zeros, and as many
-    are all subnormal.
+    are all subnormal. In an eighth of the operands all numbers of a row are nearly alike.
     """
     base = np.stack(_bases(rng, count))[..., None, None, None]
-    shape = (2, count, ROWS, _BLOCKS, 1)
-    apart = rng.choice(_APART, (2, count, 1, 1, 1))
-    base = (base - rng.integers(0, 1 << 16, shape) % apart).clip(_LEAST, _MOST)
-    kind = rng.integers(0, 64, shape)
-    base[kind == 0] = 0
-    below = rng.choice(_BELOW, shape).astype(np.int16)
-    drawn = rng.integers(0, 1 << 64, (*shape[:-1], SIZE // _BLOCKS), np.uint64)
+    blocks = (2, count, ROWS, steps * STEP // _BLOCK, 1)
+    drawn = rng.integers(0, 1 << 64, (*blocks[:-1], _BLOCK), np.uint64)
     low, high = drawn.astype(np.uint32), (drawn >> np.uint64(32)).astype(np.uint32)
-    field = base.astype(np.int16) - ((high & np.uint32(31)).astype(np.int16) & below)
-    bits = np.maximum(field, 0).astype(np.uint32) << np.uint32(23)
-    bits |= low & _KEPT[high >> np.uint32(5) & np.uint32(7)]
-    bits |= low & _SIGN
+    bits = _fields(rng, base, high & np.uint32(31)) << np.uint32(23)
+    bits |= low & (_SIGN | _KEPT[high >> np.uint32(5) & np.uint32(7)])
     bits[high >> np.uint32(20) == 0] |= _FIELD
     bits[high >> np.uint32(8) & np.uint32(15) == 0] &= _SIGN
-    bits &= np.where(kind == 1, _SIGN, ~np.uint32(0))
-    found: Words = bits.reshape(2, count, ROWS, SIZE)
+    bits &= np.where(rng.integers(0, 64, blocks) == 0, _SIGN, ~np.uint32(0))
+    alike = rng.integers(0, 8, (2, count)) == 0
+    bits[alike] = _alike(rng, base[alike], low[alike])
+    return bits.reshape(2, count, ROWS, steps * STEP)
+
+
+def _fields(rng: np.random.Generator, base: Integers, below: Words) -> Words:
+    """Fields of exponents: tiles have a largest one, blocks one of their own not above it."""
+    blocks = (*below.shape[:-1], 1)
+    apart = rng.choice(_APART, base.shape)
+    top = (base - rng.integers(0, 1 << 16, blocks) % apart).clip(_LEAST, _MOST)
+    top[rng.integers(0, 64, blocks) == 0] = 0
+    most_below = rng.choice(_BELOW, blocks).astype(np.int16)
+    fields = top.astype(np.int16) - (below.astype(np.int16) & most_below)
+    found: Words = np.maximum(fields, 0).astype(np.uint32)
     return found
 
 
-def _bases(rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _alike(rng: np.random.Generator, base: Integers, low: Words) -> Words:
+    """Numbers of one sign in a row, all just below a power of two: sums are as large as can be."""
+    signs = rng.integers(0, 2, (*low.shape[:2], 1, 1)).astype(np.uint32) << np.uint32(31)
+    fields = base.astype(np.uint32) << np.uint32(23)
+    found: Words = fields | signs | low & _FRACTION | _UPPER
+    return found
+
+
+def _bases(rng: np.random.Generator, count: int) -> tuple[Integers, Integers]:
     """The exponents of both operands: of their products in the middle, high, low, or anywhere."""
     first = rng.integers(_LEAST, _MOST + 1, count)
     where = rng.choice([0, _BIAS, -_BIAS], count, p=[0.6, 0.2, 0.2])

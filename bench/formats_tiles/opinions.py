@@ -15,8 +15,8 @@ from zhufeng.formats import host
 from zhufeng.formats.blocks import BLOCK
 
 Opinion: TypeAlias = Mapping[str, NDArray[Any]]
-"""Of each tile (the first axis): ``a codes`` (tiles, 16, planes, 2), ``a elements`` (tiles, 16,
-planes, 2, 16), the same of ``b``, and ``out``, the bits of the results (tiles, 16, 16)."""
+"""Of each tile (the first axis): ``a codes`` (tiles, 16, planes, blocks), ``a elements`` (tiles,
+16, planes, blocks, 16), the same of ``b``, and ``out``, the bits of the results (tiles, 16, 16)."""
 
 
 def by_golden(a: Words, b: Words, way: Way) -> Opinion:
@@ -36,7 +36,7 @@ def by_host(a: Words, b: Words, way: Way) -> Opinion:
 
 
 Plane: TypeAlias = tuple[NDArray[Any], ...]
-"""Codes (tiles, 16, 2) and elements (tiles, 16, 2, 16)."""
+"""Codes (tiles, 16, blocks) and elements (tiles, 16, blocks, 16)."""
 
 
 def opinion(a: Sequence[Plane], b: Sequence[Plane], out: NDArray[Any]) -> Opinion:

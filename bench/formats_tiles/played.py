@@ -100,22 +100,23 @@ def _quantised(player: Player, x: Words, side: Side) -> list[Plane]:
 
 
 def _products(player: Player, a: Sequence[Plane], b: Sequence[Plane]) -> NDArray[Any]:
-    """The results, each in a lane: a reset, the passes, and a cycle in which they are seen."""
+    """The results, each in a lane: a reset, the steps, and a cycle in which they are seen."""
     passes = [(i, j) for i, j in ((0, 0), (0, 1), (1, 0)) if i < len(a) and j < len(b)]
-    tiles = len(a[0][0])
-    lead = (len(passes) + 2, tiles, ROWS, ROWS, PAIRS)
+    tiles, _, blocks = a[0][0].shape
+    steps = [(*one, slice(k, k + PAIRS)) for one in passes for k in range(0, blocks, PAIRS)]
+    lead = (len(steps) + 2, tiles, ROWS, ROWS, PAIRS)
     given: dict[str, NDArray[Any]] = {}
     for name in ("a", "b"):
         given[name] = np.zeros((*lead, BLOCK), np.int8)
         given[f"{name}_codes"] = np.zeros(lead, np.uint8)
-    for cycle, (i, j) in enumerate(passes, 1):
-        given["a_codes"][cycle], given["a"][cycle] = (part[:, :, None] for part in a[i])
-        given["b_codes"][cycle], given["b"][cycle] = (part[:, None] for part in b[j])
+    for cycle, (i, j, k) in enumerate(steps, 1):
+        given["a_codes"][cycle], given["a"][cycle] = (part[:, :, None, k] for part in a[i])
+        given["b_codes"][cycle], given["b"][cycle] = (part[:, None, :, k] for part in b[j])
     lanes = {
         name: one.reshape(lead[0], tiles * ROWS * ROWS, *one.shape[4:])
         for name, one in given.items()
     }
-    made = player(lanes, [1] + [0] * (len(passes) + 1))
+    made = player(lanes, [1] + [0] * (len(steps) + 1))
     out: NDArray[Any] = made["out"][-1].reshape(tiles, ROWS, ROWS)
     return out
 

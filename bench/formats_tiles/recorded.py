@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from formats_tiles.draw import ROWS, SIZE, Words
+from formats_tiles.draw import ROWS, STEP, Words
 from zhufeng.models.reference import load_reference
 from zhufeng.records import Workload
 from zhufeng.workload import capture
@@ -57,5 +57,5 @@ def _rows(tiles: NDArray[Any]) -> Words:
     bits = tiles.astype(np.uint32)
     if tiles.dtype == np.uint16:  # bf16
         bits <<= np.uint32(16)
-    whole = bits[: len(bits) // 2 * 2].reshape(-1, 2, ROWS, SIZE // 2)
-    return whole.swapaxes(1, 2).reshape(-1, ROWS, SIZE)
+    whole = bits[: len(bits) // 2 * 2].reshape(-1, 2, ROWS, STEP // 2)
+    return whole.swapaxes(1, 2).reshape(-1, ROWS, STEP)

@@ -60,10 +60,11 @@ def block_quantiser(bits: int) -> Function[..., Quantised]:
     ) -> Quantised:
         code, noise = code_of(amax(x)), noise_of(key_of(tensor), index)
         single = mux(random, one_random(x, code, noise), one(x, code))
-        planes: Any = mux(random, both_random(x, code, noise), both(x, code))
-        high = mux(two, planes.high, single)
-        low = mux(two, planes.low, const(single.type, 0))
-        low_code = mux(two, planes.low_code, ZERO)
+        near: Any = both(x, code)
+        far: Any = both_random(x, code, noise)
+        high = mux(two, mux(random, far.high, near.high), single)
+        low = mux(two, mux(random, far.low, near.low), const(single.type, 0))
+        low_code = mux(two, mux(random, far.low_code, near.low_code), ZERO)
         return Quantised(stack(code, low_code), wrap(stack(high, low), _BYTE))
 
     return block_quantiser

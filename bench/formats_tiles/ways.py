@@ -36,10 +36,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Way:
-    """How both are."""
+    """How both are, and what is summed."""
 
     a: Side
     b: Side
+    steps: int
+    """Of 32 numbers."""
 
     @property
     def plain(self) -> bool:
@@ -52,6 +54,8 @@ PLAIN_PARTS, PARTS = 15, 25
 """Of the parts into which the tiles of a mode fall: which are plain, and all."""
 _OTHER_BITS = 20
 """The part from which on the operands have different bits."""
+_LONG, _STEPS = (4, 16), 6
+"""Parts that sum over so many steps: over as many as it takes to run out of bits."""
 _PLANES: Final = ((2, 2), (2, 1), (1, 2))
 
 
@@ -60,13 +64,14 @@ def way(mode: Mode, part: int, rng: np.random.Generator) -> Way:
 
     Where there are two planes, both operands have them, or one, or the other, in turns. After the
     plain parts come those in which tiles of one operand or the other share scales, to nearest
-    (rule 2.8), and those in which the bits of `b` are others.
+    (rule 2.8), and those in which the bits of `b` are others. A few parts, a plain one
+    among them, sum over more than one step.
     """
     planes = _PLANES[part % len(_PLANES)] if mode.two else (1, 1)
     others = [bits for bits in WIDTHS if bits != mode.bits]
     bits = (mode.bits, others[part % len(others)] if part >= _OTHER_BITS else mode.bits)
     shared = PLAIN_PARTS <= part < _OTHER_BITS and not mode.stochastic
-    sides = [
+    a, b = (
         Side(
             bits[side],
             planes[side],
@@ -74,8 +79,8 @@ def way(mode: Mode, part: int, rng: np.random.Generator) -> Way:
             shared=shared and part % 2 == side,
         )
         for side in (0, 1)
-    ]
-    return Way(*sides)
+    )
+    return Way(a, b, _STEPS if part in _LONG else 1)
 
 
 def _rounding(rng: np.random.Generator, side: int) -> Rounding:

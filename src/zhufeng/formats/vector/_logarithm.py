@@ -36,7 +36,7 @@ _WIDEST: Final = max(OCTAVE_BITS)
 _REST: Final = FRACTION - 2  # bits of a fraction after the shortest run and the bit that ends it
 _SUM: Final = 36  # bits of a logarithm
 _AFTER: Final = 28  # of them after the point
-_HIGHEST: Final = 10  # so many upper ones have the first one of a sum that is not 0
+_HIGHEST: Final = 9  # of a sum that is not 0 one of these upper bits is 1, or the one below them
 
 
 @dataclass(frozen=True)
