@@ -14,7 +14,7 @@ STEP: Final = 32
 """Along the axis that is summed over, for a step of an accumulator."""
 _BLOCK: Final = 16
 _SIGN, _FIELD = np.uint32(1 << 31), np.uint32(255 << 23)
-_FRACTION, _UPPER = np.uint32((1 << 23) - 1), np.uint32(15 << 19)
+_UPPER, _LOWER = np.uint32(15 << 19), np.uint32((1 << 18) - 1)
 _LEAST, _MOST, _BIAS = 1, 254, 127
 _KEPT: Final = np.array(
     [(1 << 23) - (1 << (23 - kept)) for kept in (0, 1, 2, 4, 5, 7, 12, 23)], np.uint32
@@ -60,10 +60,13 @@ def _fields(rng: np.random.Generator, base: Integers, below: Words) -> Words:
 
 
 def _alike(rng: np.random.Generator, base: Integers, low: Words) -> Words:
-    """Numbers of one sign in a row, all just below a power of two: sums are as large as can be."""
+    """Numbers of one sign in a row, from 1.9375 to 1.96875 times a power of two.
+
+    The largest elements of 8 bits stand for them, so that sums are as large as can be.
+    """
     signs = rng.integers(0, 2, (*low.shape[:2], 1, 1)).astype(np.uint32) << np.uint32(31)
     fields = base.astype(np.uint32) << np.uint32(23)
-    found: Words = fields | signs | low & _FRACTION | _UPPER
+    found: Words = fields | signs | _UPPER | low & _LOWER
     return found
 
 

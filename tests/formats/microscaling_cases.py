@@ -54,7 +54,8 @@ def nvfp4_drawn(count: int, seed: int) -> tuple[Array, Array]:
     block_scale = draw.choice(values(E4M3)[8:127], (count, 1))
     kinds = [
         draw.standard_normal((count, 16)) * power,
-        ties(E2M1, (count, 16), draw) * block_scale,
+        # With a 6 among them, that is the very scale of the block.
+        np.where(np.arange(16) == 5, 6, ties(E2M1, (count, 16), draw)) * block_scale,
         draw.choice([0.0, 0.25, 1.0, 6.0], (count, 16)) * block_scale,
         6 * ties(E4M3, (count, 1), draw) * draw.choice([0.1, 0.5, 1.0], (count, 16)),
     ]

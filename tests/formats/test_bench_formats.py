@@ -17,6 +17,7 @@ from formats_tiles.opinions import Opinion, by_golden, by_host
 from formats_tiles.played import Players, interpreted, simulated
 from formats_tiles.ways import MODES, PARTS, PLAIN_PARTS, Mode, Way, way
 from simulation.verilator_rival import Workshop, verilators
+from tests.formats import golden
 from zhufeng.hdl.oracle import has_verilator
 
 NEEDS_VERILATOR = pytest.mark.skipif(not has_verilator(), reason="needs Verilator")
@@ -141,6 +142,18 @@ def test_hard_numbers_are_drawn() -> None:
     out = by_golden(bits[0], bits[1], nearest)["out"]
     assert len(np.unique(out >> 23 & 255)) == 256
     assert np.isin([0, 0x7F800000, 0xFF800000, 0x7FC00000], out).all()
+
+
+def test_sums_run_out_of_bits() -> None:
+    """Without rule 4.5 an accumulator of 32 bits would overflow."""
+    bits = tiles(np.random.default_rng(0), 300, 6)
+    field = bits >> 23 & 255
+    alike = (field == field[..., :1]).all((0, -2, -1))
+    first, second = golden.quantise_many(bits[:, alike].reshape(2, -1, 16, 12, 16), 8).elements
+    sums = np.einsum("tmbk,tnbk->tmn", first.astype(np.int64), second)
+    assert alike.any()
+    assert sums.max() << golden.GUARD > 2**31
+    assert sums.min() << golden.GUARD < -(2**31)
 
 
 @NEEDS_VERILATOR

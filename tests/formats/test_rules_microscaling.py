@@ -357,6 +357,9 @@ def test_rule_7_11_by_hand() -> None:
     # It rounds to 0, and so do all elements.
     found = nvfp4(block(6 * 2.0**-10, -(2.0**-9), size=16), 1.0)
     assert (found.scale.item(), found.elements[0, :2].tolist()) == (0, [0, 8])
+    # Where the scale saturates, elements do.
+    found = nvfp4(block(1e30, -2e4, 1000.0, size=16), 1.0)
+    assert (found.scale.item(), found.elements[0, :3].tolist()) == (0x7E, [0x7, 0xF, 0x4])
     # A zero stays one where scales are as small as fp32 itself.
     found = nvfp4(block(6 * 2.0**-126, 2.0**-127, size=16), 2.0**-126)
     assert (found.scale.item(), found.elements[0, :3].tolist()) == (0x38, [7, 0, 0])

@@ -267,8 +267,8 @@ def test_a_whole_decoder_with_experts_trains_in_narrow_blocks() -> None:
         emulation = emulate(model, named_policy(name), seed=0)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         tokens = torch.randint(50, (4, 17), generator=torch.Generator().manual_seed(4))
-        for step in range(30):
-            with emulation.at(step, step / 30):
+        for step in range(20):
+            with emulation.at(step, step / 20):
                 loss = model(tokens[:, :-1], tokens[:, 1:]).loss
             optimizer.zero_grad()
             loss.backward()

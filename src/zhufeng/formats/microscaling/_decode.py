@@ -1,4 +1,4 @@
-"""The numbers of a block, exactly (rules 7.2, 7.3 and 7.8)."""
+"""The numbers of a block, exactly (rules 7.2 and 7.8)."""
 
 from __future__ import annotations
 

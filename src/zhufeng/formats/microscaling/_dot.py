@@ -1,4 +1,4 @@
-"""Dot units: exact sums of the products of two blocks, added in fp32 (rules 7.12 to 7.14)."""
+"""Dot units: exact sums of the products of two blocks, added in fp32 (rules 7.12 to 7.15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scale of a tensor of NVFP4, and its quantiser (rules 7.8 to 7.10)."""
+"""The scale of a tensor of NVFP4, and its quantiser (rules 7.9 to 7.11)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from zhufeng.formats.floats import E2M1, E4M3
 from zhufeng.formats.microscaling._elements import NVFP4_BLOCK
-from zhufeng.formats.microscaling._quantise import each, larger, quantiser_inputs, signed
+from zhufeng.formats.microscaling._quantise import larger, quantiser_inputs, signed
 from zhufeng.formats.microscaling._rounding import quotient, significant, to_element
 from zhufeng.hdl import (
     Bits,
@@ -27,7 +27,11 @@ from zhufeng.hdl import (
     mux,
     of,
     pack,
+    saturate,
     shift_left,
+    stack,
+    switch,
+    total,
     tree,
     unpack,
     vmap,
@@ -37,6 +41,9 @@ from zhufeng.hdl import (
 _FRACTION, _SPECIAL = 23, 255
 _NAN32, _SMALLEST = 0x7FC00000, 0x00800000
 _NAN8 = 0x7F
+_EIGHTHS = (5, 6, 7, 8, 10, 12, 14)
+"""Where, between 1/2 and 2, a quotient of significands decides to which element it belongs."""
+_TIES_UP = (6, 7, 12, 14)
 
 
 class Nvfp4Block(Struct):
@@ -110,7 +117,11 @@ def nvfp4_quantiser(*, noisy: bool = False) -> Function[..., Any]:
         scale = mux(broken, _NAN8, _block_scale(as_bits(largest), tensor_scale))
         over = _product(scale, tensor_scale)
         none = broken | (scale == 0)
-        sizes = each(lambda one, byte: _size(one, over, byte), x, noise)
+        if noise is None:
+            bounds = _bounds(over)
+            sizes = vmap(lambda one: _nearest(one, over, bounds))(x)
+        else:
+            sizes = vmap(lambda one, byte: _stochastic(one, over, byte))(x, noise)
         signs = vmap(lambda one: one[31])(x) & ~broken
         elements = vmap(lambda sign, size: signed(E2M1, sign, size))(signs, mux(none, 0, sizes))
         return Nvfp4Block(cat(const(Bool, 0), scale), elements)
@@ -153,11 +164,43 @@ def _product(scale: Signal, tensor_scale: Signal) -> _Scale:
     )
 
 
-def _size(x: Signal, over: _Scale, noise: Signal | None) -> Signal:
+def _nearest(x: Signal, over: _Scale, bounds: Signal) -> Signal:
+    """The magnitude of x over a scale, in E2M1: how many of its middles are below."""
+    field = as_uint(x[_FRACTION:31])
+    above = dict(zip(_EIGHTHS, _significand(x) > bounds, strict=True))
+
+    def among(sure: int, *eighths: int) -> Signal:
+        """Of those below, some are sure; they are as many more as the quotient is above."""
+        return wrap(sure + total(stack(*(wrap(above[m], UInt(1)) for m in eighths))), UInt(3))
+
+    # The quotient is between 2^(places - 1) and 2^(places + 1), and E2M1's middles are 0.25,
+    # 0.75, 1.25, 1.75, 2.5, 3.5, 5.
+    places = saturate(field - over.exponent, SInt(4))
+    found = {
+        -2: among(0, 8),
+        -1: among(1, 12),
+        0: among(1, 6, 10, 14),
+        1: among(2, 5, 7, 10, 14),
+        2: among(4, 5, 7, 10),
+        3: among(6, 5),
+    }
+    return mux(field == 0, 0, switch(places, found, mux(places > 0, const(UInt(3), 7), 0)))
+
+
+def _bounds(over: _Scale) -> Signal:
+    """What the significand of a number must be above for a quotient of so many eighths.
+
+    Of eighths that are a middle below an element whose lowest bit is 0, to be equal is enough.
+    """
+    return stack(
+        *(wrap((over.significand * m - int(m in _TIES_UP)) >> 7, UInt(25)) for m in _EIGHTHS)
+    )
+
+
+def _stochastic(x: Signal, over: _Scale, noise: Signal) -> Signal:
     """The magnitude of x over a scale, in E2M1."""
     field = as_uint(x[_FRACTION:31])
-    count = significant(E2M1, noisy=noise is not None)
     dividend = wrap(_significand(x) << 4, 28)
-    number, more, below = quotient(dividend, over.significand, count)
+    number, more, below = quotient(dividend, over.significand, significant(E2M1, noisy=True))
     exponent = field - over.exponent - wrap(below, UInt(1))
     return mux(field == 0, 0, to_element(E2M1, number, more, exponent, noise=noise))

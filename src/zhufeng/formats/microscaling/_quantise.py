@@ -1,4 +1,4 @@
-"""Quantisers of MXFP8, MXFP6, MXFP4 and MXINT8 (rules 7.3 to 7.6)."""
+"""Quantisers of MXFP8, MXFP6, MXFP4 and MXINT8 (rules 7.3 to 7.7)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ def mx_quantiser(
     def mx_quantiser(x: Signal, noise: Signal | None = None) -> MxBlock:
         sizes = vmap(lambda one: _size(element, scale, one))(x)
         code = _code(element, tree(larger, sizes))
-        bits = each(lambda one, byte: _element(element, one, code, byte), x, noise)
+        if noise is None:
+            bits = vmap(lambda one: _element(element, one, code, None))(x)
+        else:
+            bits = vmap(lambda one, byte: _element(element, one, code, byte))(x, noise)
         return MxBlock(as_bits(code), bits)
 
     return mx_quantiser
@@ -87,11 +90,6 @@ def quantiser_inputs(count: int, *, noisy: bool) -> dict[str, Type]:
     """What a quantiser takes."""
     noise = {"noise": UInt(NOISE).array(count)} if noisy else {}
     return {"x": Bits(32).array(count), **noise}
-
-
-def each(f: Any, x: Signal, noise: Signal | None) -> Any:
-    """`f` of each number and its byte, where there are bytes."""
-    return vmap(lambda one: f(one, None))(x) if noise is None else vmap(f)(x, noise)
 
 
 def larger(a: Signal, b: Signal) -> Signal:

@@ -1,4 +1,4 @@
-"""Numbers made into elements, and quotients (rules 7.5, 7.6 and 7.10)."""
+"""Numbers made into elements, and quotients (rules 7.6, 7.7, 7.10 and 7.11)."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ same tables come out on every machine.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
@@ -127,7 +128,7 @@ def main() -> None:
     """Print all tables as they stand in `_coefficients.py`."""
     for table in TABLES:
         rows = [fitted(segment) for segment in segments(table)]
-        print(f'_{table.upper()} = """\n{text_of(rows)}\n"""')  # noqa: T201
+        sys.stdout.write(f'_{table.upper()} = """\n{text_of(rows)}\n"""\n')
 
 
 if __name__ == "__main__":
