@@ -47,10 +47,10 @@ _QUICK, _FULL = 5, 21
 
 def measure(quick: bool, seed: int) -> Report:
     """All figures."""
-    from formats_tiles.recorded import REFERENCE, STEPS, recorded  # noqa: PLC0415 (see below)
-
-    # Torch stays out of the processes that check tiles, which import this file.
     rates = speed.measure(_QUICK if quick else _FULL, seed)
+    # Torch stays out of the processes that check tiles, which import this file.
+    from formats_tiles.recorded import REFERENCE, STEPS, recorded  # noqa: PLC0415
+
     done = campaign(Plan(), recorded(_RECORDED, seed), seed)
     beside: dict[str, object] = {
         "recorded": f"of {REFERENCE} after {STEPS} steps, in fp32 and in bf16",

@@ -21,6 +21,7 @@ from zhufeng.hdl import (
     Bool,
     Module,
     Signal,
+    SInt,
     State,
     UInt,
     any_bit,
@@ -33,6 +34,7 @@ from zhufeng.hdl import (
     mux,
     pack,
     reg,
+    shift_left,
     total,
     vmap,
     wrap,
@@ -46,7 +48,9 @@ class Accumulator(State):
 
 
 @cache
-def mx_dot(a_element: Element, b_element: Element) -> Module[Any, ..., Signal]:
+def mx_dot(
+    a_element: Element, b_element: Element, *, decoded: bool = False
+) -> Module[Any, ..., Signal]:
     """A dot unit of MX blocks: a pair of them a cycle.
 
     Its inputs are the elements ``a`` and ``b`` [32] and their scales ``a_scale`` and ``b_scale``.
@@ -55,6 +59,8 @@ def mx_dot(a_element: Element, b_element: Element) -> Module[Any, ..., Signal]:
     Args:
         a_element: the format of an element of ``a``.
         b_element: of ``b``; INT8 goes with INT8 alone.
+        decoded: whether elements become integers before they are multiplied: their products are
+            wider, but in an array each element is decoded once. The bits are the same.
 
     Raises:
         InputError: there are no such blocks, or they are not multiplied with one another.
@@ -79,7 +85,7 @@ def mx_dot(a_element: Element, b_element: Element) -> Module[Any, ..., Signal]:
     def mx_dot(
         s: Accumulator, a: Signal, a_scale: Signal, b: Signal, b_scale: Signal
     ) -> tuple[Accumulator, Signal]:
-        products, special = _products(a_element, b_element, a, b)
+        products, special = (_integers if decoded else _products)(a_element, b_element, a, b)
         negative, size = _parts(products)
         scale = as_uint(a_scale) + as_uint(b_scale)
         number = _number(negative, size, scale, range(2 * SCALE_NAN - 1), least)
@@ -90,7 +96,7 @@ def mx_dot(a_element: Element, b_element: Element) -> Module[Any, ..., Signal]:
 
 
 @cache
-def nvfp4_dot() -> Module[Any, ..., Signal]:
+def nvfp4_dot(*, decoded: bool = False) -> Module[Any, ..., Signal]:
     """A dot unit of NVFP4 blocks: as `mx_dot`, of 16 elements under a scale in E4M3.
 
     The scales of the tensors have no part in it.
@@ -102,7 +108,7 @@ def nvfp4_dot() -> Module[Any, ..., Signal]:
     def nvfp4_dot(
         s: Accumulator, a: Signal, a_scale: Signal, b: Signal, b_scale: Signal
     ) -> tuple[Accumulator, Signal]:
-        products, _ = _products(E2M1, E2M1, a, b)
+        products, _ = (_integers if decoded else _products)(E2M1, E2M1, a, b)
         negative, size = _parts(products)
         x, y = unpacked(E4M3, a_scale), unpacked(E4M3, b_scale)
         scaled, scale = size * (x.significand * y.significand), x.exponent + y.exponent
@@ -125,6 +131,27 @@ def _products(
         return total(vmap(lambda x, y: as_sint(x) * as_sint(y))(a, b)), const(Bool, 0)
     numbers, negative, special = vmap(lambda x, y: _product(a_element, x, b_element, y))(a, b)
     return total(numbers) + total(wrap(negative, UInt(1))), any_bit(pack(special))
+
+
+def _integers(
+    a_element: Element, b_element: Element, a: Signal, b: Signal
+) -> tuple[Signal, Signal]:
+    """As `_products`, of elements as multiples of the smallest there is."""
+    x, x_special = vmap(lambda one: _integer(a_element, one))(a)
+    y, y_special = vmap(lambda one: _integer(b_element, one))(b)
+    special = any_bit(pack(x_special)) | any_bit(pack(y_special))
+    return total(x * y), special
+
+
+def _integer(element: Element, bits: Signal) -> tuple[Signal, Signal]:
+    """An element as a multiple of the smallest there is, and whether it is no number."""
+    if isinstance(element, FixedFormat):
+        return as_sint(bits), bits[0] & ~bits[0]
+    one = unpacked(element, bits)
+    width = (element.largest_bits >> element.fraction) + element.fraction + 1
+    places = wrap(one.exponent - 1, one.exponent.type)
+    size = wrap(shift_left(one.significand, places, width - 1), SInt(width))
+    return mux(one.sign, wrap(-size, width), size), one.is_inf | one.is_nan
 
 
 def _product(

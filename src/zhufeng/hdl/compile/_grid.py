@@ -25,7 +25,7 @@ from zhufeng.hdl.ir import Form, Let, Module, need_module, print_ir
 
 Array = NDArray[Any]
 _LANES: Final = (8, 16, 32, 64)
-_UNKNOWN: Final = frozenset({"take", "put", "pack"})
+_UNKNOWN: Final = frozenset({"take", "put"})
 
 
 def compile_grid(module: Module, rows: Sequence[str], columns: Sequence[str]) -> Grid:

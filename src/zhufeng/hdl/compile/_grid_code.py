@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 from llvmlite import ir as llvm
 
 from zhufeng.hdl.compile._frame import ARGUMENTS, ENTRY, KIND, NUMBERS, splat
-from zhufeng.hdl.compile._lanes import BYTE, INDEX, POINTER, Lanes, container
+from zhufeng.hdl.compile._lanes import BYTE, INDEX, POINTER, WORD, Lanes, container
 from zhufeng.hdl.compile._layout import ALIGNMENT
 from zhufeng.hdl.compile._operations import Operations, Value, is_exact
 from zhufeng.hdl.compile._sources import Sources
@@ -26,6 +26,7 @@ Of = Literal["none", "row", "column", "pair"]
 _VIEWS: Final = frozenset({"spread", "reshape", "transpose", "slice", "join"})
 _BYTES: Final = 16
 """Bits of a sum of products of bytes."""
+_HALF: Final = 32
 _LOSSLESS: Final = frozenset({"add", "sub", "mul"})
 
 
@@ -421,12 +422,16 @@ class GridCode:
                 return Value(self._builder.load(held, typ=self._wide.of(let.form)), clean=True)
             case "input", str(port):
                 return self._loaded(operations, port, element, let)
-            case "unpack", *_:
-                return self._unpacked(operations, side, let, element)
+            case ("unpack" | "pack") as op, *_:
+                moved = self._unpacked if op == "unpack" else self._packed
+                return moved(operations, side, let, element)
         if side == "pair" and let.op == "add" and (products := self._products(name, element)):
             return self._summed(operations, products, container(let.form.width))
         forms = [self.module.form(arg) for arg in let.args]
         bits = container(let.form.width) if let.op in _LOSSLESS else 0
+        if let.op == "mul" and bits == WORD and all(form.width <= _HALF for form in forms):
+            # As halves of a word, which the machine knows how to multiply.
+            bits = _HALF
         args = [self._arg(side, arg, element, bits) for arg in let.args]
         return operations.made(let, forms, args)
 
@@ -449,6 +454,14 @@ class GridCode:
         return operations.part(
             value, self.module.form(arg), element % count * let.form.width, let.form
         )
+
+    def _packed(self, operations: Operations, side: Of, let: Let, element: int) -> Value:
+        (arg,) = let.args
+        form = self.module.form(arg)
+        count = form.shape[-1]
+        places = reversed(range(element * count, (element + 1) * count))
+        parts = [self._arg(side, arg, place) for place in places]
+        return operations.made(Let("cat", let.form), [form] * count, parts)
 
     # Sums of products.
 
