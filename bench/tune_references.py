@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +24,14 @@ from harness import Figure, machine, main, median
 from zhufeng.base import cache_folder, sha256_json, to_json, write_durable
 from zhufeng.models import read_weights
 from zhufeng.models.reference import REFERENCES, Settings, load_reference
-from zhufeng.training import MODEL, ReferenceTask, Schedule, read_metrics, train
+from zhufeng.training import (
+    MODEL,
+    ReferenceTask,
+    Schedule,
+    read_metrics,
+    reference_schedule,
+    train,
+)
 
 RESULTS = Path(__file__).parent / "results" / "tune_references.json"
 Result = dict[str, float | str | int]
@@ -104,20 +111,14 @@ def train_once(run: Run) -> Result:
 
 def schedule_of(run: Run) -> Schedule:
     """The frozen settings at the run's rate and share; a full training is evaluated ten times."""
-    settings = REFERENCES[run.name]
-    steps = round(settings.steps * run.share)
+    whole = reference_schedule(run.name)
+    steps = round(whole.steps * run.share)
     tenth = steps // 10
-    return Schedule(
+    return replace(
+        whole,
         steps=steps,
-        batch=settings.batch,
         learning_rate=run.rate,
-        final_share=settings.final_share,
-        warmup=round(settings.warmup * run.share),
-        weight_decay=settings.weight_decay,
-        beta1=settings.beta1,
-        beta2=settings.beta2,
-        epsilon=settings.epsilon,
-        clip=settings.clip,
+        warmup=round(whole.warmup * run.share),
         precision="bf16",
         evaluate_every=tenth if run.share == 1 else steps,
         checkpoint_every=tenth,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -13,9 +14,9 @@ from convergence_runs.identity import identity
 from convergence_runs.plan import Run
 from harness import machine
 from zhufeng.base import cache_folder, sha256_json
-from zhufeng.models.reference import REFERENCES, load_reference
+from zhufeng.models.reference import load_reference
 from zhufeng.stack import named_policy
-from zhufeng.training import ReferenceTask, Schedule, read_metrics, train
+from zhufeng.training import ReferenceTask, Schedule, read_metrics, reference_schedule, train
 
 EVALUATIONS, CHECKPOINTS = 2, 10
 
@@ -68,18 +69,11 @@ def trained(run: Run) -> Result:
 
 def schedule_of(run: Run) -> Schedule:
     """The frozen settings at the run's share of the steps, in the formats of its policy."""
-    settings = REFERENCES[run.reference]
-    return Schedule(
+    whole = reference_schedule(run.reference)
+    return replace(
+        whole,
         steps=run.steps,
-        batch=settings.batch,
-        learning_rate=settings.learning_rate,
-        final_share=settings.final_share,
-        warmup=round(settings.warmup * run.share),
-        weight_decay=settings.weight_decay,
-        beta1=settings.beta1,
-        beta2=settings.beta2,
-        epsilon=settings.epsilon,
-        clip=settings.clip,
+        warmup=round(whole.warmup * run.share),
         policy=named_policy(run.policy),
         evaluate_every=max(1, run.steps // EVALUATIONS),
         checkpoint_every=max(1, run.steps // CHECKPOINTS),

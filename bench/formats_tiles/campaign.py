@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from formats_tiles.draw import Words, tiles
+from formats_tiles.draw import ROWS, STEP, Words, tiles
 from formats_tiles.opinions import Opinion, by_golden, by_host, different, told
 from formats_tiles.played import Players, interpreted, simulated
 from formats_tiles.ways import MODES, PARTS, Mode, way
@@ -129,8 +130,17 @@ def campaign(plan: Plan, recorded: Words, seed: int) -> list[Done]:
             for bits in track(WIDTHS, "builds by Verilator")
         }
         every = list(tasks(plan, recorded, simulators, seed))
+        _compile_all()
         with ProcessPoolExecutor(_PROCESSES, get_context("spawn")) as pool:
             return list(track(pool.map(run, every), "parts of the tiles", len(every)))
+
+
+def _compile_all() -> None:
+    """Compile what every task needs, for later: two processes must not do it at the same time."""
+    for mode, part in product(MODES, range(PARTS)):
+        how = way(mode, part, np.random.default_rng(0))
+        nothing = np.zeros((1, ROWS, how.steps * STEP), np.uint32)
+        by_host(nothing, nothing, how)
 
 
 def tasks(

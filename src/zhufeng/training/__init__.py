@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zhufeng.training._evaluate import Evaluation, evaluate
     from zhufeng.training._loop import train, train_in_bf16
     from zhufeng.training._metrics import read_metrics
-    from zhufeng.training._open import open_task
+    from zhufeng.training._open import open_task, reference_schedule
     from zhufeng.training._optimizer import learning_rate, make_optimizer
     from zhufeng.training._points import TrainingPoint, read_model, read_points
     from zhufeng.training._section import training_section
@@ -42,6 +42,7 @@ __getattr__ = lazy_names(
         "read_metrics": "_metrics",
         "read_model": "_points",
         "read_points": "_points",
+        "reference_schedule": "_open",
         "train": "_loop",
         "train_in_bf16": "_loop",
         "training_section": "_section",
@@ -75,6 +76,7 @@ __all__ = [
     "read_metrics",
     "read_model",
     "read_points",
+    "reference_schedule",
     "step_name",
     "train",
     "train_in_bf16",

@@ -27,7 +27,7 @@ def open_task(config: TrainConfig, files: Sequence[Path], seed: int) -> tuple[Ta
     """
     if config.model is None:
         reference = load_reference(config.reference or "")
-        schedule = config.schedule(_reference_schedule(reference.name))
+        schedule = config.schedule(reference_schedule(reference.name))
         return ReferenceTask(reference, schedule, seed=seed), schedule
     schedule = config.schedule()
     shards, tokens = open_shards(files)
@@ -68,7 +68,8 @@ def open_shards(files: Sequence[Path]) -> tuple[list[Shard], TokenSet | None]:
     return shards, replace(sets[0], tokens=tokens, text_bytes=text_bytes)
 
 
-def _reference_schedule(name: str) -> Schedule:
+def reference_schedule(name: str) -> Schedule:
+    """The frozen settings of a reference; evaluated and put down before and after all steps."""
     settings = REFERENCES[name]
     return Schedule(
         steps=settings.steps,
