@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -240,6 +241,33 @@ def test_rule_2_8_a_tile_with_one_scale_reads_the_same_along_both_axes(bits: int
     assert (rows.codes[32:48, 2] == 255).all()
     part = quantise(x[:21], bits, tiles=True)
     assert np.array_equal(part.codes[:16], rows.codes[:16])
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_numbers_that_are_rounded_to_bf16_first_are_those_of_ml_dtypes(bits: int) -> None:
+    draw = np.random.default_rng(12)
+    x = np.concatenate(
+        [drawn(12, 900), draw.integers(0, 2**32, (900, 64), np.uint32).view(np.float32)]
+    )
+    # Ties, and what is just beside them.
+    x[::3] = (
+        ((x[::3].view(np.uint32) & 0xFFFF0000) + draw.integers(0x7FFF, 0x8002, (600, 64)))
+        .astype(np.uint32)
+        .view(np.float32)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        right = x.astype(ml_dtypes.bfloat16).astype(np.float32)
+    rounding = Rounding(1, 2, 3, 0)
+    for own in (None, rounding):
+        found, plain = quantise(x, bits, own, half=True), quantise(right, bits, own)
+        assert np.array_equal(found.codes, plain.codes)
+        assert np.array_equal(found.elements, plain.elements)
+    planes, plain_planes = quantise_planes(x, bits, half=True), quantise_planes(right, bits)
+    assert np.array_equal(planes.low.elements, plain_planes.low.elements)
+    tiles, plain_tiles = (
+        quantise(one, bits, tiles=True, half=h) for one, h in ((x, True), (right, False))
+    )
+    assert np.array_equal(tiles.codes, plain_tiles.codes)
 
 
 def test_of_nothing_there_are_no_blocks() -> None:

@@ -17,13 +17,15 @@ Ready: TypeAlias = "host.Blocks | host.Planes | tuple[TensorBlocks, ...]"
 """On the CPU those of compiled functions, elsewhere one plane or two of tensors."""
 
 
-def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None) -> Ready:
+def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None, *, half: bool) -> Ready:
     """See `Family`."""
     bits, planes = int(form.format.removeprefix("block")), form.planes > 1
     if x.device.type != "cpu":
+        x = x.bfloat16().float() if half else x
         return _tensors.quantised(x, bits, rounding, tiles=form.tile, planes=planes)
     quantise = host.quantise_planes if planes else host.quantise
-    return quantise(x.detach().contiguous().numpy(), bits, rounding, tiles=form.tile)
+    array = x.detach().contiguous().numpy()
+    return quantise(array, bits, rounding, tiles=form.tile, half=half)
 
 
 def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:

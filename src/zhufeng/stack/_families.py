@@ -19,8 +19,11 @@ class Family(Protocol):
     together from blocks of pixels also has ``windowed(pixels, window)``.
     """
 
-    def quantised(self, x: Tensor, form: Operands, rounding: Rounding | None) -> Any:
-        """An operand, fp32 (..., rows, k), cut along its last axis."""
+    def quantised(self, x: Tensor, form: Operands, rounding: Rounding | None, *, half: bool) -> Any:
+        """An operand, fp32 (..., rows, k), cut along its last axis.
+
+        With `half` its numbers are first rounded to bf16.
+        """
 
     def multiplied(self, a: Any, b: Any, threads: int) -> Tensor:
         """All rows of `a` (..., m, k) with all of `b` (..., n, k): fp32 (..., m, n)."""

@@ -60,16 +60,13 @@ class Saved:
         return family_of(self.form.format).restored(self.kept)
 
 
-def in_storage(x: Tensor, form: Operands) -> Tensor:
-    """A tensor as it comes from memory: fp32, of the numbers that its storage has."""
-    return x.bfloat16().float() if form.storage == "bf16" else x.float()
-
-
 def prepared(x: Tensor, turning: Turning) -> Any:
-    """An operand, fp32 (..., rows, k), in its format."""
+    """An operand (..., rows, k) in its format, taken from its storage."""
+    x, form = x.float(), turning.form
+    half = form.storage == "bf16"
     if turning.signs is not None:
-        x = rotated(x, turning.signs)
-    return family_of(turning.form.format).quantised(x, turning.form, turning.rounding)
+        x, half = rotated(x.bfloat16().float() if half else x, turning.signs), False
+    return family_of(form.format).quantised(x, form, turning.rounding, half=half)
 
 
 def prepared_window(images: Tensor, turning: Turning, window: Window) -> Any:

@@ -14,7 +14,6 @@ from zhufeng.stack._operand import (
     Saved,
     Stream,
     Turning,
-    in_storage,
     kept,
     prepared,
     prepared_window,
@@ -71,12 +70,11 @@ class _Product(torch.autograd.Function):
         of_left, of_right, _ = turn.streams
         a_turning = Turning(turn.left, of_left.rounding(turn.left, turned=False), signs)
         rounding = of_right.rounding(turn.right, turned=turn.right_turned)
-        stored = in_storage(left, turn.left)
         if turn.window is None:
-            a = prepared(stored, a_turning)
+            a = prepared(left, a_turning)
         else:
-            a = prepared_window(stored, a_turning, turn.window)
-        b = prepared(in_storage(right, turn.right), Turning(turn.right, rounding, signs))
+            a = prepared_window(left, a_turning, turn.window)
+        b = prepared(right, Turning(turn.right, rounding, signs))
         ctx.turn = turn
         # A weight is there anyway. What is rotated, or stands in windows, is not the tensor.
         own = signs is None and turn.window is None
@@ -89,17 +87,16 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         turn: Turn = ctx.turn
-        stored = in_storage(gradient, turn.gradient)
         wants_left, wants_right, _ = ctx.needs_input_grad
-        left = _input_gradient(stored, ctx.right, turn) if wants_left else None
-        right = _weight_gradient(stored, ctx.left, turn) if wants_right else None
+        left = _input_gradient(gradient, ctx.right, turn) if wants_left else None
+        right = _weight_gradient(gradient, ctx.left, turn) if wants_right else None
         return left, right, None
 
 
 def _input_gradient(gradient: Tensor, saved: Saved, turn: Turn) -> Tensor:
     """(..., m, n) times (..., n, k)."""
     signs, (_, of_right, of_gradient) = turn.rotation("input_gradient"), turn.streams
-    right = in_storage(saved.tensor(), turn.right).mT
+    right = saved.tensor().mT
     rounding = of_right.rounding(turn.right, turned=not turn.right_turned)
     own = of_gradient.rounding(turn.gradient, turned=False)
     a = prepared(gradient, Turning(turn.gradient, own, signs))
@@ -110,7 +107,7 @@ def _input_gradient(gradient: Tensor, saved: Saved, turn: Turn) -> Tensor:
 def _weight_gradient(gradient: Tensor, saved: Saved, turn: Turn) -> Tensor:
     """(..., n, m) times (..., m, k)."""
     signs, (of_left, _, of_gradient) = turn.rotation("weight_gradient"), turn.streams
-    left = in_storage(saved.tensor(), turn.left)
+    left = saved.tensor()
     left = left.mT if turn.window is None else turn.window.turned(left)
     own = of_gradient.rounding(turn.gradient, turned=True)
     a = prepared(gradient.mT, Turning(turn.gradient, own, signs))

@@ -8,10 +8,10 @@ from zhufeng.formats.host import Rounding
 from zhufeng.records import Operands
 
 
-def quantised(x: Tensor, form: Operands, rounding: Rounding | None) -> Tensor:
+def quantised(x: Tensor, form: Operands, rounding: Rounding | None, *, half: bool) -> Tensor:
     """See `Family`."""
     assert rounding is None
-    return x.bfloat16().float() if form.format == "bf16" else x
+    return x.bfloat16().float() if half or form.format == "bf16" else x
 
 
 def multiplied(a: Tensor, b: Tensor, threads: int) -> Tensor:

@@ -85,7 +85,12 @@ class Rounding:
 
 
 def quantise(
-    x: Floats, bits: int, rounding: Rounding | None = None, *, tiles: bool = False
+    x: Floats,
+    bits: int,
+    rounding: Rounding | None = None,
+    *,
+    tiles: bool = False,
+    half: bool = False,
 ) -> Blocks:
     """Blocks along the last axis.
 
@@ -94,25 +99,31 @@ def quantise(
         bits: of an element: 4, 5, 6 or 8.
         rounding: stochastic; without it, to nearest.
         tiles: whether 16 x 16 elements of rows and last axis share a scale.
+        half: whether numbers are first rounded to bf16, to nearest, ties to even.
 
     Raises:
         InputError: there are no such blocks, or `x` is no such array.
     """
     blocks.checked_bits(bits)
     cut = _cut(x)
-    codes = _codes(cut, bits, tiles=tiles)
-    elements = _elements(cut, codes, bits, rounding, planes=False)["out"]
+    codes = _codes(cut, bits, tiles=tiles, half=half)
+    elements = _elements(cut, codes, bits, rounding, planes=False, half=half)["out"]
     return Blocks(bits, x.shape[-1], codes, elements)
 
 
 def quantise_planes(
-    x: Floats, bits: int, rounding: Rounding | None = None, *, tiles: bool = False
+    x: Floats,
+    bits: int,
+    rounding: Rounding | None = None,
+    *,
+    tiles: bool = False,
+    half: bool = False,
 ) -> Planes:
     """Both planes of blocks along the last axis; as `quantise`."""
     blocks.checked_bits(bits)
     cut = _cut(x)
-    codes = _codes(cut, bits, tiles=tiles)
-    made = _elements(cut, codes, bits, rounding, planes=True)
+    codes = _codes(cut, bits, tiles=tiles, half=half)
+    made = _elements(cut, codes, bits, rounding, planes=True, half=half)
     size = x.shape[-1]
     low = Blocks(bits, size, made["low_code"], made["low"])
     return Planes(Blocks(bits, size, codes, made["high"]), low)
@@ -217,11 +228,11 @@ def _joined(parts: Sequence[Blocks]) -> tuple[Codes, Elements]:
 # Quantising.
 
 
-def _codes(cut: Array, bits: int, *, tiles: bool) -> Codes:
+def _codes(cut: Array, bits: int, *, tiles: bool, half: bool) -> Codes:
     """The code of each block: of its own largest magnitude, or of that of its tile."""
     if not tiles:
-        return _each(functions.scales(bits), cut)["out"]
-    amax = _each(functions.largest(), cut)["out"]
+        return _each(functions.scales(bits, half=half), cut)["out"]
+    amax = _each(functions.largest(half=half), cut)["out"]
     *lead, rows, count = amax.shape
     tiled = -(-rows // BLOCK)
     whole = np.zeros((*lead, tiled * BLOCK, count), np.uint32)
@@ -232,10 +243,16 @@ def _codes(cut: Array, bits: int, *, tiles: bool) -> Codes:
 
 
 def _elements(
-    cut: Array, codes: Codes, bits: int, rounding: Rounding | None, *, planes: bool
+    cut: Array,
+    codes: Codes,
+    bits: int,
+    rounding: Rounding | None,
+    *,
+    planes: bool,
+    half: bool,
 ) -> dict[str, Array]:
     if rounding is None:
-        return _each(functions.nearest(bits, planes=planes), cut, code=codes)
+        return _each(functions.nearest(bits, planes=planes, half=half), cut, code=codes)
     if codes.size > _MOST_BLOCKS:
         raise InputError(
             "a tensor that is rounded stochastically",
@@ -244,7 +261,7 @@ def _elements(
             do="quantise parts of it, as tensors of their own",
         )
     index = np.arange(codes.size, dtype=np.uint32).reshape(codes.shape)
-    function = functions.stochastic(bits, planes=planes)
+    function = functions.stochastic(bits, planes=planes, half=half)
     return _each(function, cut, key=rounding.key(), code=codes, index=index)
 
 
