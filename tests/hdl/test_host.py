@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +233,25 @@ def test_a_claim_that_does_not_hold_names_the_element() -> None:
     ) as e:
         f(x=x)
     assert "x=200" in str(e.value)
+
+
+def _compiled_apart(cache: str) -> list[int]:
+    os.environ["ZHUFENG_CACHE"] = cache
+    return [int(compile_function(adder(n).ir, 8)(x=n)["out"]) for n in range(6)]
+
+
+def adder(number: int) -> Function[..., Signal]:
+    """One of many functions."""
+
+    @function(x=UInt(8))
+    def adder(x: Signal) -> Signal:
+        return x + number
+
+    return adder
+
+
+def test_several_processes_may_compile_the_same_at_once(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(_compiled_apart, [str(tmp_path)] * 4))
+    assert found == [[2 * n for n in range(6)]] * 4
+    assert all(path.suffix == ".o" and "." not in path.stem for path in tmp_path.rglob("*.o"))

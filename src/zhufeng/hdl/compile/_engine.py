@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -37,7 +38,10 @@ def coded(key: object, text: Callable[[], str]) -> Code:
     known = _read(path)
     if known is None:
         known = _object(text())
-        write_durable(path, hashlib.sha256(known).digest() + known)
+        # Under a name of its own: others may be writing the same at the same time.
+        own = path.with_name(f"{path.stem}.{os.getpid()}.o")
+        write_durable(own, hashlib.sha256(known).digest() + known)
+        own.rename(path)
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
     engine.add_object_file(binding.ObjectFileRef.from_data(known))
     engine.finalize_object()
