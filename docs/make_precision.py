@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 from convergence_runs import store  # noqa: E402
 from convergence_runs.compare import Results, loss_changes_pct  # noqa: E402
+from convergence_runs.needed import needed  # noqa: E402
 from convergence_runs.plan import BASELINE, CHOSEN_ON, JUDGED_ON, SMALL, every_run  # noqa: E402
 from zhufeng.stack import POLICIES  # noqa: E402
 
@@ -22,8 +23,7 @@ PAGE = ROOT / "docs" / "precision.md"
 
 def table(results: Results) -> str:
     """The change of the loss in percent: mean, interval, number of seeds."""
-    every = list(every_run())
-    told = f"{len(results)} of {len(every)} trainings are done.\n"
+    told = f"{len(results)} trainings are done, {len(needed(results))} are left.\n"
     lines = [told, f"| policy | seeds | {' | '.join(SMALL)} |", f"|{'---|' * (2 + len(SMALL))}"]
     for policy in POLICIES:
         for name, seeds in (("5 to 9", JUDGED_ON), ("0 to 4", CHOSEN_ON)):

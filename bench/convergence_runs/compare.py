@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from convergence_runs.plan import (
     BASELINE,
     BY_COST,
     CHOSEN_ON,
     JUDGED_ON,
+    SCREENED_ON,
     SHORTER,
+    SHORTER_ON,
     SMALL,
     Run,
 )
@@ -55,44 +57,62 @@ def upper_pct(results: Results, policy: str, seeds: range) -> float | None:
     return max(one.high for one in found if one is not None and one.high is not None)
 
 
-def recommended(results: Results) -> str | None:
-    """The cheapest policy that holds the bound on the seeds on which it is chosen."""
+def dropped(results: Results, policy: str) -> bool:
+    """Whether on the first seeds it lost more than the bound on some reference."""
+    found = [loss_changes_pct(results, reference, policy, SCREENED_ON) for reference in SMALL]
+    return any(one is not None and (one.value or 0) > BOUND_PCT for one in found)
+
+
+def contender(results: Results) -> str | None:
+    """The cheapest policy that may still hold the bound on the seeds on which one is chosen.
+
+    None if there is none.
+    """
     for policy in BY_COST:
         upper = upper_pct(results, policy, CHOSEN_ON)
-        if upper is None:
-            return None
-        if upper < BOUND_PCT:
+        if not dropped(results, policy) and (upper is None or upper < BOUND_PCT):
             return policy
     return None
+
+
+def recommended(results: Results) -> str | None:
+    """The cheapest policy that holds the bound on the seeds on which it is chosen.
+
+    None if there is none, or trainings are missing.
+    """
+    policy = contender(results)
+    return policy if policy and upper_pct(results, policy, CHOSEN_ON) is not None else None
 
 
 def extra_steps_pct(results: Results, policy: str) -> float | None:
     """How many steps more it takes to bf16's loss: the mean over seeds, of the worst reference.
 
     What steps are worth is taken from bf16 trained for fewer of them: near the end the loss falls
-    in proportion to the logarithm of the steps.
+    in proportion to the logarithm of the steps. None where trainings are missing.
     """
-    worst = None
-    for reference in SMALL:
-        every = [_extra(results, reference, policy, seed) for seed in JUDGED_ON]
-        known = [one for one in every if one is not None]
-        if len(known) < len(every):
-            return None
-        mean = statistics.mean(known)
-        worst = mean if worst is None else max(worst, mean)
-    return worst
+    found = [_extra(results, reference, policy) for reference in SMALL]
+    known = [one for one in found if one is not None]
+    return max(known) if len(known) == len(found) else None
 
 
-def _extra(results: Results, reference: str, policy: str, seed: int) -> float | None:
-    ours, bf16 = (results.get(Run(reference, one, seed)) for one in (policy, BASELINE))
-    shorter = [results.get(Run(reference, BASELINE, seed, share)) for share in SHORTER]
-    if not (ours and bf16 and all(shorter)):
+def _extra(results: Results, reference: str, policy: str) -> float | None:
+    falls = _differences(results, [Run(reference, BASELINE, seed, SHORTER) for seed in SHORTER_ON])
+    losses = _differences(results, [Run(reference, policy, seed) for seed in JUDGED_ON])
+    if falls is None or losses is None:
         return None
-    logs = [math.log(share) for share in SHORTER]
-    falls = [one["final_loss"] - bf16["final_loss"] for one in shorter if one]
-    # A line through the full length's loss.
-    slope = sum(x * y for x, y in zip(logs, falls, strict=True)) / sum(x * x for x in logs)
-    return 100 * (math.exp((bf16["final_loss"] - ours["final_loss"]) / slope) - 1)
+    slope = statistics.mean(falls) / math.log(SHORTER)
+    return 100 * statistics.mean(math.exp(-loss / slope) - 1 for loss in losses)
+
+
+def _differences(results: Results, runs: Sequence[Run]) -> list[float] | None:
+    """What each loses against the baseline of its seed, in nats; None where one is missing."""
+    found = []
+    for run in runs:
+        ours, bf16 = results.get(run), results.get(Run(run.reference, BASELINE, run.seed))
+        if ours is None or bf16 is None:
+            return None
+        found.append(ours["final_loss"] - bf16["final_loss"])
+    return found
 
 
 def tokens_per_parameter(results: Results) -> float | None:

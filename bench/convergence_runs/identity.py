@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -12,9 +13,9 @@ from pathlib import Path
 import zhufeng
 from zhufeng.base import sha256_json, to_json
 from zhufeng.formats import blocks
-from zhufeng.hdl.ir import print_ir
+from zhufeng.hdl.ir import Module, print_ir
 from zhufeng.models.reference import REFERENCES
-from zhufeng.records import Policy, family
+from zhufeng.records import Operands, Policy, family
 from zhufeng.stack import named_policy
 
 _ROOT = Path(zhufeng.__file__).parent
@@ -41,6 +42,7 @@ _TRAINED_BY = (
 _BY_FAMILY = {"wide": ("stack/_wide.py",), "block": ("stack/_blocks.py",)}
 
 
+@cache
 def identity(reference: str, policy: str) -> str:
     """Of everything that decides a training's numbers but its seed, its steps and the machine."""
     own = named_policy(policy)
@@ -55,10 +57,15 @@ def _formats(policy: Policy) -> Iterator[str]:
         yield _code(_BY_FAMILY[family(one.format)])
         if one.format.startswith("block"):
             yield _of_blocks(
-                int(one.format.removeprefix("block")),
-                stochastic=one.rounding == "stochastic",
-                planes=one.planes > 1,
+                _bits(one), stochastic=one.rounding == "stochastic", planes=one.planes > 1
             )
+    widths = sorted({_bits(one) for one in every if one.format.startswith("block")})
+    for pair in itertools.combinations_with_replacement(widths, 2):
+        yield _hashed(blocks.block_dot(*pair).ir)
+
+
+def _bits(own: Operands) -> int:
+    return int(own.format.removeprefix("block"))
 
 
 @cache
@@ -68,11 +75,14 @@ def _of_blocks(bits: int, *, stochastic: bool, planes: bool) -> str:
         blocks.largest_magnitude(),
         blocks.scale_code(bits),
         quantiser(bits, stochastic=stochastic),
-        blocks.block_dot(bits, bits),
     ]
     functions += [blocks.tensor_key(), blocks.block_bytes()] if stochastic else []
-    # Not where in the source something stands.
-    texts = [re.sub(r' @"[^"]*"', "", print_ir(one.ir)) for one in functions]
+    return _hashed(*(one.ir for one in functions))
+
+
+def _hashed(*codes: Module) -> str:
+    """Of what is printed, but for where in the source it stands."""
+    texts = [re.sub(r' @"[^"]*"', "", print_ir(one)) for one in codes]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 

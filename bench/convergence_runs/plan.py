@@ -1,4 +1,4 @@
-"""Which trainings there are, in which order, and what each of them costs."""
+"""Which trainings there are, and what each of them is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from zhufeng.models.reference import REFERENCES
 from zhufeng.stack import POLICIES
 
-SMALL = ("gpt-gelu-small", "gpt-relu2-small", "cnn-small", "mlp-small")
+SMALL = ("mlp-small", "gpt-gelu-small", "gpt-relu2-small", "cnn-small")
 BASELINE = "bf16"
-CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
-"""Seeds on which a policy is chosen, and those on which it is judged."""
-BY_COST = ("block4", "block5", "block6", "block8")
-"""Policies from which one is chosen, the cheapest hardware first."""
-SHORTER = (0.8, 0.9)
-"""Shares of the steps for which the baseline is trained too: what steps are worth."""
+SCREENED_ON, CHOSEN_ON, JUDGED_ON = range(2), range(5), range(5, 10)
+"""Seeds on which policies are seen first, on which one is chosen, and on which it is judged."""
+BY_COST = ("block4", "block4-late", "block5", "block5-late", "block6", "block8")
+"""Policies from which one is chosen, by transistors a multiply-accumulate (docs/precision.md)
+times mean passes."""
+JUDGED = ("mxfp8",)
+"""What is judged beside the one that is chosen."""
+SHORTER, SHORTER_ON = 0.8, range(5, 8)
+"""The share of the steps for which the baseline is trained too, and on which seeds: so it is known
+what steps are worth."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,18 @@ class Run:
         return round(REFERENCES[self.reference].steps * self.share)
 
 
-def every_run(references: tuple[str, ...] = SMALL) -> Iterator[Run]:
-    """All of them, so that after each round all policies have seen the same seeds."""
-    for pair in zip(JUDGED_ON, CHOSEN_ON, strict=True):
-        for seed in pair:
-            for reference in references:
-                yield from (Run(reference, policy, seed) for policy in POLICIES if policy != "fp32")
-        for reference in references:
-            yield from (Run(reference, BASELINE, pair[0], share) for share in SHORTER)
+def runs_of(policy: str, seeds: range) -> list[Run]:
+    """Its trainings on all references, seed by seed."""
+    return [Run(reference, policy, seed) for seed in seeds for reference in SMALL]
+
+
+def shorter_runs() -> list[Run]:
+    """Those of the baseline for fewer steps."""
+    return [Run(reference, BASELINE, seed, SHORTER) for seed in SHORTER_ON for reference in SMALL]
+
+
+def every_run() -> Iterator[Run]:
+    """All that may ever be asked for."""
+    for policy in POLICIES:
+        yield from runs_of(policy, range(JUDGED_ON.stop))
+    yield from shorter_runs()

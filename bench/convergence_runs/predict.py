@@ -16,7 +16,7 @@ _BACKWARD = 2
 """Products of a backward pass, for each of the forward pass."""
 
 
-def predicted(runs: Sequence[Run], results: Mapping[str, Result]) -> str:
+def predicted(runs: Sequence[Run], results: Mapping[Run, Result]) -> str:
     """Multiply-accumulates and CPU hours of trainings.
 
     Hours are by what the same reference and policy, or else the slowest of the reference, took
@@ -46,11 +46,10 @@ def macs_per_step(reference: str) -> int:
     return settings.batch * (1 + _BACKWARD) * sum(one.macs for one in emulation.multiplied)
 
 
-def _seconds(run: Run, results: Mapping[str, Result]) -> float:
+def _seconds(run: Run, results: Mapping[Run, Result]) -> float:
     spent: dict[str, list[float]] = defaultdict(list)
-    for key, result in results.items():
-        reference, policy, *_, share = key.split()
-        if reference == run.reference:
-            spent[policy].append(result["cpu_s"] / float(share.removeprefix("share=")))
+    for other, result in results.items():
+        if other.reference == run.reference:
+            spent[other.policy].append(result["cpu_s"] / other.share)
     own = spent.get(run.policy) or [max(map(statistics.median, spent.values()), default=math.nan)]
     return statistics.median(own) * run.share

@@ -6,8 +6,10 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from zhufeng.formats import host
+from zhufeng.formats.blocks import BLOCK, PAIRS
 from zhufeng.records import Operands
 from zhufeng.stack import _tensors
 from zhufeng.stack._tensors import TensorBlocks
@@ -17,9 +19,15 @@ Ready: TypeAlias = "host.Blocks | host.Planes | tuple[TensorBlocks, ...]"
 """On the CPU those of compiled functions, elsewhere one plane or two of tensors."""
 
 
+def whole(size: int) -> bool:
+    """See `Family`."""
+    return size % BLOCK == 0
+
+
 def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None, *, half: bool) -> Ready:
     """See `Family`."""
     bits, planes = int(form.format.removeprefix("block")), form.planes > 1
+    x = x.to(torch.float32, memory_format=torch.contiguous_format)
     if x.device.type != "cpu":
         x = x.bfloat16().float() if half else x
         return _tensors.quantised(x, bits, rounding, tiles=form.tile, planes=planes)
@@ -43,19 +51,24 @@ def windowed(pixels: Ready, window: Window) -> Ready:
         return host.Planes(*(_gathered(one, window) for one in (pixels.high, pixels.low)))
     if isinstance(pixels, host.Blocks):
         return _gathered(pixels, window)
-    found = []
-    for one in pixels:
-        codes, elements = window.gathered(one.codes, one.elements)
-        size = window.size
-        found.append(TensorBlocks(one.bits, size, codes, elements))
-    return tuple(found)
+    return tuple(
+        TensorBlocks(one.bits, window.size, *_whole_steps(one.codes, one.elements, window))
+        for one in pixels
+    )
 
 
 def _gathered(pixels: host.Blocks, window: Window) -> host.Blocks:
-    codes, elements = window.gathered(
-        torch.from_numpy(pixels.codes), torch.from_numpy(pixels.elements)
-    )
-    return host.Blocks(pixels.bits, window.size, codes.numpy(), elements.numpy())
+    parts = (torch.from_numpy(pixels.codes), torch.from_numpy(pixels.elements))
+    codes, elements = (one.numpy() for one in _whole_steps(*parts, window))
+    return host.Blocks(pixels.bits, window.size, codes, elements)
+
+
+def _whole_steps(codes: Tensor, elements: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """Codes and elements of rows, filled up to what an accumulator takes at a time."""
+    count = window.shape[1] // BLOCK
+    codes, elements = (window.gathered(one[:, :count]) for one in (codes, elements))
+    rest = -codes.shape[1] % PAIRS
+    return functional.pad(codes, (0, rest)), functional.pad(elements, (0, 0, 0, rest))
 
 
 def stored(ready: Ready, form: Operands) -> tuple[host.Stored | TensorBlocks, ...]:

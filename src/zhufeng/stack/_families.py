@@ -12,18 +12,23 @@ from zhufeng.base import InputError
 from zhufeng.formats.host import Rounding
 from zhufeng.records import NumberFormat, Operands, family
 from zhufeng.stack import _blocks, _wide
+from zhufeng.stack._window import Window
 
 
 class Family(Protocol):
-    """Formats whose operands are multiplied with one another. A family whose blocks may be put
-    together from blocks of pixels also has ``windowed(pixels, window)``.
-    """
+    """Formats whose operands are multiplied with one another."""
+
+    def whole(self, size: int) -> bool:
+        """Whether so many elements are cut the same alone and as part of a longer row."""
 
     def quantised(self, x: Tensor, form: Operands, rounding: Rounding | None, *, half: bool) -> Any:
-        """An operand, fp32 (..., rows, k), cut along its last axis.
+        """An operand, fp32 or bf16 (..., rows, k), cut along its last axis.
 
         With `half` its numbers are first rounded to bf16.
         """
+
+    def windowed(self, pixels: Any, window: Window) -> Any:
+        """The rows of a convolution, put together from an operand whose rows are pixels."""
 
     def multiplied(self, a: Any, b: Any, threads: int) -> Tensor:
         """All rows of `a` (..., m, k) with all of `b` (..., n, k): fp32 (..., m, n)."""

@@ -53,19 +53,19 @@ class Saved:
     """The format in which it is kept; None for a tensor."""
 
     def tensor(self) -> Tensor:
-        """The numbers, in fp32."""
+        """The numbers: in fp32, or as they are kept."""
         if self.form is None:
-            found: Tensor = self.kept.float()
+            found: Tensor = self.kept
             return found
         return family_of(self.form.format).restored(self.kept)
 
 
 def prepared(x: Tensor, turning: Turning) -> Any:
     """An operand (..., rows, k) in its format, taken from its storage."""
-    x, form = x.float(), turning.form
-    half = form.storage == "bf16"
+    form = turning.form
+    half = form.storage == "bf16" and x.dtype != torch.bfloat16
     if turning.signs is not None:
-        x, half = rotated(x.bfloat16().float() if half else x, turning.signs), False
+        x, half = rotated((x.bfloat16() if half else x).float(), turning.signs), False
     return family_of(form.format).quantised(x, form, turning.rounding, half=half)
 
 
@@ -73,12 +73,11 @@ def prepared_window(images: Tensor, turning: Turning, window: Window) -> Any:
     """The rows of a convolution in their format; pixels are quantised once, where that is all
     the same.
     """
-    gathered = getattr(family_of(turning.form.format), "windowed", None)
-    alone = turning.signs is None and not turning.form.tile and window.whole_blocks
-    if gathered is None or not alone:
-        return prepared(window.rows(images), turning)
-    pixels = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
-    return gathered(prepared(pixels, turning), window)
+    family = family_of(turning.form.format)
+    plain = turning.signs is None and not turning.form.tile
+    if plain and window.groups == 1 and family.whole(images.shape[1]):
+        return family.windowed(prepared(window.pixels(images), turning), window)
+    return prepared(window.rows(images), turning)
 
 
 def kept(x: Tensor, form: Operands, ready: Any | None) -> Saved:

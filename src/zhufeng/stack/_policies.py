@@ -14,12 +14,8 @@ NARROW: tuple[NumberFormat, ...] = ("block8", "block6", "block5", "block4")
 _STOCHASTIC: Mapping[str, Any] = MappingProxyType({"rounding": "stochastic"})
 
 
-def _uniform(number_format: NumberFormat, **gradient: Any) -> Policy:
-    """One format for all, with what is another for gradients."""
-    return Policy(name=number_format, rules=(_rule(number_format, **gradient),))
-
-
 def _rule(number_format: NumberFormat, **gradient: Any) -> Rule:
+    """One format for all, with what is another for gradients."""
     own = Operands(format=number_format)
     return Rule(weight=own, activation=own, gradient=replace(own, **gradient))
 
@@ -29,8 +25,41 @@ def _fp32() -> Policy:
     return Policy(name="fp32", rules=(Rule(weight=own, activation=own, gradient=own),))
 
 
+def _narrow(number_format: NumberFormat) -> Rule:
+    return _rule(number_format, **_STOCHASTIC)
+
+
+def _in_planes(rule: Rule) -> Rule:
+    """With two planes of all operands: three passes."""
+    weight, activation, gradient = (
+        replace(one, planes=2) for one in (rule.weight, rule.activation, rule.gradient)
+    )
+    return replace(rule, weight=weight, activation=activation, gradient=gradient)
+
+
+def _late(number_format: NumberFormat) -> Policy:
+    """Three passes in the last tenth of the training."""
+    rule = _narrow(number_format)
+    return Policy(name=f"{number_format}-late", rules=(rule, replace(_in_planes(rule), since=0.9)))
+
+
+def _variants(number_format: NumberFormat) -> list[Policy]:
+    """What else a width can be asked for, each alone."""
+    rule = _narrow(number_format)
+    tiled = replace(rule, weight=replace(rule.weight, tile=True))
+    wider = replace(rule, gradient=replace(rule.gradient, planes=2))
+    rotated = replace(rule, rotated=("input_gradient", "weight_gradient"))
+    return [
+        Policy(name=f"{number_format}-tiles", rules=(tiled,)),
+        Policy(name=f"{number_format}-rotated", rules=(rotated,)),
+        Policy(name=f"{number_format}-gradients", rules=(wider,)),
+    ]
+
+
 def _all() -> dict[str, Policy]:
-    found = [_fp32(), _uniform("bf16"), *(_uniform(one, **_STOCHASTIC) for one in NARROW)]
+    found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
+    found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
+    found += [_late("block5"), _late("block4"), *_variants("block5")]
     return {policy.name: policy for policy in found}
 
 

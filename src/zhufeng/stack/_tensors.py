@@ -12,7 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zhufeng.formats.blocks import BLOCK, GUARD, PAIRS, POISON, ZERO, largest
+from zhufeng.formats.blocks import (
+    BIAS,
+    BLOCK,
+    GUARD,
+    PAIRS,
+    POISON,
+    ROUNDS,
+    ZERO,
+    largest,
+)
 from zhufeng.formats.host import Rounding
 
 _STEP: Final = PAIRS * BLOCK
@@ -76,12 +85,12 @@ def multiplied(a: tuple[TensorBlocks, ...], b: tuple[TensorBlocks, ...]) -> Tens
         for first in range(0, left.codes.shape[-1], PAIRS):
             pairs = [(left, right, first + n) for n in range(PAIRS)]
             held, exponent, poison = _step(held, exponent, poison, pairs)
-    return _result(held, exponent - (248 + a[0].bits + b[0].bits + GUARD), poison)
+    return _result(held, exponent - (2 * BIAS + a[0].bits + b[0].bits + GUARD), poison)
 
 
 def dequantised(x: TensorBlocks) -> Tensor:
     """The numbers that blocks stand for: fp32 (..., rows, k)."""
-    exponents = (x.codes - (124 + x.bits))[..., None].expand(x.elements.shape)
+    exponents = (x.codes - (BIAS + x.bits))[..., None].expand(x.elements.shape)
     found = torch.ldexp(x.elements.double(), exponents).float()
     found = torch.where((x.codes == POISON)[..., None], torch.nan, found)
     return found.flatten(-2)[..., : x.size]
@@ -119,7 +128,7 @@ def _noise(rounding: Rounding, codes: Tensor) -> Tensor:
     index = torch.arange(codes.numel(), device=codes.device)
     key = [int(word) for word in rounding.key()]
     words = [index ^ key[0], *(torch.full_like(index, word) for word in key[1:])]
-    for _ in range(5):
+    for _ in range(ROUNDS):
         words = _round(words)
     octets = [(word >> shift) & 255 for word in words for shift in (0, 8, 16, 24)]
     return torch.stack(octets, -1).to(torch.int32).reshape(*codes.shape, BLOCK)

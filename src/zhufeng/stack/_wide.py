@@ -6,12 +6,24 @@ from torch import Tensor
 
 from zhufeng.formats.host import Rounding
 from zhufeng.records import Operands
+from zhufeng.stack._window import Window
+
+
+def whole(size: int) -> bool:
+    """See `Family`."""
+    del size
+    return True
 
 
 def quantised(x: Tensor, form: Operands, rounding: Rounding | None, *, half: bool) -> Tensor:
     """See `Family`."""
     assert rounding is None
-    return x.bfloat16().float() if half or form.format == "bf16" else x
+    return x.bfloat16().float() if half or form.format == "bf16" else x.float()
+
+
+def windowed(pixels: Tensor, window: Window) -> Tensor:
+    """See `Family`."""
+    return window.gathered(pixels)
 
 
 def multiplied(a: Tensor, b: Tensor, threads: int) -> Tensor:

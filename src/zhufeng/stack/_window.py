@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from zhufeng.formats.blocks import BLOCK, PAIRS
-
 
 @dataclass(frozen=True)
 class Window:
@@ -37,11 +35,6 @@ class Window:
             )
         )
         return high, wide
-
-    @property
-    def whole_blocks(self) -> bool:
-        """Whether a block never has channels of more than one pixel."""
-        return self.groups == 1 and self.shape[1] % BLOCK == 0
 
     def rows(self, images: Tensor) -> Tensor:
         """(groups, images · places, kernel · channels); without the groups where there is one."""
@@ -109,32 +102,26 @@ class Window:
         """Elements of a row: of a group's pixels in the kernel."""
         return math.prod(self.kernel) * self.shape[1] // self.groups
 
-    def gathered(self, codes: Tensor, elements: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of blocks, in whole steps, put together from those of pixels.
+    def pixels(self, images: Tensor) -> Tensor:
+        """All pixels of images as rows: (images · height · width, channels)."""
+        return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+
+    def gathered(self, pixels: Tensor) -> Tensor:
+        """Rows put together from those of pixels, where there is one group.
 
         Args:
-            codes: of pixels (images · height · width, blocks).
-            elements: of their blocks (images · height · width, blocks, 16).
-        """
-        n, channels, high, wide = self.shape
-        count = channels // BLOCK
-        size = math.prod(self.kernel) * count
-        rows = n * math.prod(self.places)
-        found = [
-            self._windows(one[:, :count].reshape(n, high, wide, count, -1)).reshape(rows, size, -1)
-            for one in (codes, elements)
-        ]
-        if size % PAIRS:
-            found = [functional.pad(one, (0, 0, 0, PAIRS - size % PAIRS)) for one in found]
-        return found[0].squeeze(-1), found[1]
+            pixels: (images · height · width, parts, ...).
 
-    def _windows(self, pixels: Tensor) -> Tensor:
-        """Of (images, height, width, ...): (images, places, kernel, ...)."""
-        (up, across) = self.edges
+        Returns:
+            (images · places, kernel · parts, ...); zeros beyond the edges.
+        """
+        n, _, high, wide = self.shape
+        (up, across), (parts, *own) = self.edges, pixels.shape[1:]
+        pixels = pixels.reshape(n, high, wide, parts, *own)
         if up or across:
-            pixels = functional.pad(pixels, (0, 0, 0, 0, across, across, up, up))
+            pixels = functional.pad(pixels, (*(0,) * (2 * len(own) + 2), across, across, up, up))
         image, row, pixel, *rest = pixels.stride()
-        return pixels.as_strided(
+        windows = pixels.as_strided(
             (pixels.shape[0], *self.places, *self.kernel, *pixels.shape[3:]),
             (
                 image,
@@ -145,6 +132,7 @@ class Window:
                 *rest,
             ),
         )
+        return windows.reshape(n * math.prod(self.places), -1, *own)
 
     def _padded(self, images: Tensor) -> Tensor:
         edges = [edge for one in reversed(self.edges) for edge in (one, one)]

@@ -1,9 +1,10 @@
 """Blocks of narrow integers under one scale: quantiser, bytes, dot unit (chapters 1 to 4)."""
 
 from zhufeng.formats._result import to_fp32
-from zhufeng.formats.blocks._bytes import block_bytes, permuted, tensor_key
-from zhufeng.formats.blocks._dot import Accumulator, accumulated, block_dot
+from zhufeng.formats.blocks._bytes import ROUNDS, block_bytes, tensor_key
+from zhufeng.formats.blocks._dot import Accumulator, block_dot
 from zhufeng.formats.blocks._form import (
+    BIAS,
     BLOCK,
     GUARD,
     PAIRS,
@@ -11,7 +12,6 @@ from zhufeng.formats.blocks._form import (
     WIDTHS,
     ZERO,
     checked_bits,
-    exponent,
     largest,
 )
 from zhufeng.formats.blocks._quantise import (
@@ -23,22 +23,21 @@ from zhufeng.formats.blocks._quantise import (
 from zhufeng.formats.blocks._store import packed_block, unpacked_block
 
 __all__ = [
+    "BIAS",
     "BLOCK",
     "GUARD",
     "PAIRS",
     "POISON",
+    "ROUNDS",
     "WIDTHS",
     "ZERO",
     "Accumulator",
-    "accumulated",
     "block_bytes",
     "block_dot",
     "checked_bits",
-    "exponent",
     "largest",
     "largest_magnitude",
     "packed_block",
-    "permuted",
     "plane_quantiser",
     "quantiser",
     "scale_code",

@@ -23,12 +23,12 @@ from zhufeng.hdl import (
     wrap,
 )
 
-_ROUNDS, _KEY_ROUNDS = 5, 8
+ROUNDS: Final = 5
+"""Of the permutation, for the bytes of a block."""
+_KEY_ROUNDS = 8
 # The first bits of the fraction of pi.
 _CONSTANTS: Final = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
 _WORD: Final = Bits(32)
-
-
 WORDS: Final = _WORD.array(4)
 
 
@@ -40,7 +40,7 @@ def block_bytes() -> Function[..., Signal]:
 
     @function(key=WORDS, index=_WORD)
     def block_bytes(key: Signal, index: Signal) -> Signal:
-        words = permuted((key[0] ^ index, key[1], key[2], key[3]), _ROUNDS)
+        words = permuted((key[0] ^ index, key[1], key[2], key[3]), ROUNDS)
         return reshape(vmap(lambda word: unpack(UInt(8).array(4), word))(stack(*words)), (16,))
 
     return block_bytes

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from zhufeng.formats._result import to_fp32
-from zhufeng.formats.blocks._form import BLOCK, GUARD, PAIRS, POISON, ZERO, checked_bits
+from zhufeng.formats.blocks._form import BIAS, BLOCK, GUARD, PAIRS, POISON, ZERO, checked_bits
 from zhufeng.hdl import (
     Bool,
     Module,
@@ -23,7 +23,6 @@ from zhufeng.hdl import (
 )
 
 _SUM, _EXPONENT = 32, 10
-_OFFSET = 248
 _CODE, _NO_SCALE = SInt(10), -256
 
 
@@ -60,7 +59,7 @@ def block_dot(a_bits: int, b_bits: int) -> Module[Any, ..., Signal]:
     ) -> tuple[Accumulator, Signal]:
         sums = vmap(lambda x, y: total(x * y))(a, b)
         after = accumulated(s, sums, a_codes, b_codes)
-        scale = _OFFSET + a_bits + b_bits + GUARD
+        scale = 2 * BIAS + a_bits + b_bits + GUARD
         return after, to_fp32(s.sum, s.exponent - scale, s.poison)
 
     return block_dot
@@ -100,5 +99,8 @@ def _larger(a: Signal, b: Signal) -> Signal:
 
 
 def _down(number: Signal, to: Signal, exponent: Signal) -> Signal:
-    """Aligned from one exponent to a larger one."""
+    """Aligned from one exponent to a larger one.
+
+    The distance to what takes no part may be longer than its bits here; that is 0 anyway.
+    """
     return number >> wrap(to - exponent, UInt(_EXPONENT))

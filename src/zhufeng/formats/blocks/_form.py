@@ -14,6 +14,8 @@ ZERO: Final = 0
 """The code of the zero block."""
 POISON: Final = 255
 """The code of a block that had an infinity or a NaN."""
+BIAS: Final = 124
+"""A code from 1 to 254 stands for the scale 2^(code - BIAS - bits) (rule 1.2)."""
 GUARD: Final = 10
 """Bits that an accumulator keeps below the sums with the largest exponent."""
 PAIRS: Final = 2
@@ -39,8 +41,3 @@ def checked_bits(*bits: int) -> None:
 def largest(bits: int) -> int:
     """The largest element (rule 1.1)."""
     return (1 << (bits - 1)) - 1
-
-
-def exponent(code: int, bits: int) -> int:
-    """e, of which 2^e is the scale of a code from 1 to 254 (rule 1.2)."""
-    return code - 124 - bits

@@ -149,8 +149,9 @@ def _magnitude(x: Signal) -> Signal:
 
 
 def _rounded(x: Signal, code: Signal, bits: int, noise: Signal | None) -> Signal:
-    """The magnitudes of elements of so many bits without their sign, as integers of more bits
-    than that, of which the lower ones are 0: what is shifted out is 0, and not narrower.
+    """The magnitudes of elements of so many bits without their sign.
+
+    Their type has more bits than that; the upper ones are 0.
     """
     plain = as_uint(wrap(x, 31))
     field = as_uint(as_bits(plain) & _FIELD)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zhufeng.base import InputError
 from zhufeng.formats import blocks
-from zhufeng.formats.blocks import BLOCK, PAIRS, POISON
+from zhufeng.formats.blocks import BIAS, BLOCK, PAIRS, POISON
 from zhufeng.formats.host import _functions as functions
 from zhufeng.hdl.compile import HostFunction
 
@@ -164,7 +164,7 @@ def dequantise(x: Blocks) -> Floats:
 
     A number of the largest scale may be beyond fp32, and is then an infinity.
     """
-    exponents = x.codes.astype(np.int32) - (124 + x.bits)
+    exponents = x.codes.astype(np.int32) - (BIAS + x.bits)
     with np.errstate(over="ignore"):
         found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
     found[x.codes == POISON] = np.nan
