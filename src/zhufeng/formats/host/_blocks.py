@@ -104,11 +104,8 @@ def quantise(
     Raises:
         InputError: there are no such blocks, or `x` is no such array.
     """
-    blocks.checked_bits(bits)
-    cut = _cut(x)
-    codes = _codes(cut, bits, tiles=tiles, half=half)
-    elements = _elements(cut, codes, bits, rounding, planes=False, half=half)["out"]
-    return Blocks(bits, x.shape[-1], codes, elements)
+    made = _quantised(x, bits, rounding, planes=False, tiles=tiles, half=half)
+    return Blocks(bits, x.shape[-1], made["code"], made["elements"])
 
 
 def quantise_planes(
@@ -120,13 +117,10 @@ def quantise_planes(
     half: bool = False,
 ) -> Planes:
     """Both planes of blocks along the last axis; as `quantise`."""
-    blocks.checked_bits(bits)
-    cut = _cut(x)
-    codes = _codes(cut, bits, tiles=tiles, half=half)
-    made = _elements(cut, codes, bits, rounding, planes=True, half=half)
+    made = _quantised(x, bits, rounding, planes=True, tiles=tiles, half=half)
     size = x.shape[-1]
     low = Blocks(bits, size, made["low_code"], made["low"])
-    return Planes(Blocks(bits, size, codes, made["high"]), low)
+    return Planes(Blocks(bits, size, made["code"], made["high"]), low)
 
 
 def multiply(a: Blocks | Planes, b: Blocks | Planes, *, threads: int = 1) -> Floats:
@@ -228,10 +222,32 @@ def _joined(parts: Sequence[Blocks]) -> tuple[Codes, Elements]:
 # Quantising.
 
 
-def _codes(cut: Array, bits: int, *, tiles: bool, half: bool) -> Codes:
-    """The code of each block: of its own largest magnitude, or of that of its tile."""
-    if not tiles:
-        return _each(functions.scales(bits, half=half), cut)["out"]
+def _quantised(
+    x: Floats, bits: int, rounding: Rounding | None, *, planes: bool, tiles: bool, half: bool
+) -> dict[str, Array]:
+    blocks.checked_bits(bits)
+    cut = _cut(x)
+    given: dict[str, Array] = {"code": _shared_codes(cut, bits, half=half)} if tiles else {}
+    quantise = functions.quantised(
+        bits, stochastic=rounding is not None, planes=planes, half=half, shared=tiles
+    )
+    if rounding is None:
+        return _each(quantise, cut, **given)
+    lead = cut.shape[:-1]
+    count = math.prod(lead)
+    if count > _MOST_BLOCKS:
+        raise InputError(
+            "a tensor that is rounded stochastically",
+            expected=f"at most {_MOST_BLOCKS:,} blocks of 16, which have numbers of 32 bits",
+            came=f"{count:,}",
+            do="quantise parts of it, as tensors of their own",
+        )
+    given["index"] = np.arange(count, dtype=np.uint32).reshape(lead)
+    return _each(quantise, cut, key=rounding.key(), **given)
+
+
+def _shared_codes(cut: Array, bits: int, *, half: bool) -> Codes:
+    """The code of each block: that of the largest magnitude of its tile."""
     amax = _each(functions.largest(half=half), cut)["out"]
     *lead, rows, count = amax.shape
     tiled = -(-rows // BLOCK)
@@ -240,29 +256,6 @@ def _codes(cut: Array, bits: int, *, tiles: bool, half: bool) -> Codes:
     most = whole.reshape(*lead, tiled, BLOCK, count).max(-2)
     found = functions.code_of(bits)(amax=most)["out"]
     return np.ascontiguousarray(np.repeat(found, BLOCK, -2)[..., :rows, :])
-
-
-def _elements(
-    cut: Array,
-    codes: Codes,
-    bits: int,
-    rounding: Rounding | None,
-    *,
-    planes: bool,
-    half: bool,
-) -> dict[str, Array]:
-    if rounding is None:
-        return _each(functions.nearest(bits, planes=planes, half=half), cut, code=codes)
-    if codes.size > _MOST_BLOCKS:
-        raise InputError(
-            "a tensor that is rounded stochastically",
-            expected=f"at most {_MOST_BLOCKS:,} blocks of 16, which have numbers of 32 bits",
-            came=f"{codes.size:,}",
-            do="quantise parts of it, as tensors of their own",
-        )
-    index = np.arange(codes.size, dtype=np.uint32).reshape(codes.shape)
-    function = functions.stochastic(bits, planes=planes, half=half)
-    return _each(function, cut, key=rounding.key(), code=codes, index=index)
 
 
 def _each(

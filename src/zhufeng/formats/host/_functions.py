@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from zhufeng.formats import blocks
 from zhufeng.formats.blocks import BLOCK
 from zhufeng.hdl import (
     Bits,
     Signal,
+    SInt,
     Struct,
     UInt,
     as_bits,
@@ -21,6 +22,7 @@ from zhufeng.hdl import (
     function,
     inline,
     mux,
+    of,
     vmap,
     wrap,
 )
@@ -47,22 +49,6 @@ def _given(x: Signal, *, half: bool) -> Signal:
 
 
 @cache
-def scales(bits: int, *, half: bool) -> HostFunction:
-    """The codes of blocks ``x``, each of its own largest magnitude.
-
-    Here as below `half` says that numbers are first rounded to bf16.
-    """
-    amax, code = inline(blocks.largest_magnitude()), inline(blocks.scale_code(bits))
-
-    @function(x=_X)
-    def scales(x: Signal) -> Signal:
-        found: Signal = vmap(lambda one: code(amax(one)))(_given(x, half=half))
-        return found
-
-    return compile_function(scales.ir, 1)
-
-
-@cache
 def largest(*, half: bool) -> HostFunction:
     """The largest magnitudes of blocks ``x``."""
     amax = inline(blocks.largest_magnitude())
@@ -82,37 +68,53 @@ def code_of(bits: int) -> HostFunction:
 
 
 @cache
-def nearest(bits: int, *, planes: bool, half: bool) -> HostFunction:
-    """The elements of blocks ``x`` at the scales of ``code``, or both planes of them."""
-    one = _quantiser(bits, planes=planes, stochastic=False)
+def quantised(
+    bits: int, *, stochastic: bool, planes: bool, half: bool, shared: bool
+) -> HostFunction:
+    """Blocks ``x`` as their ``code`` and ``elements``, or ``high``, ``low`` and ``low_code``.
 
-    @function(x=_X, code=_CODE)
-    def nearest(x: Signal, code: Signal) -> Signal | Struct:
-        found: Signal | Struct = vmap(one)(_given(x, half=half), code)
-        return found
-
-    return compile_function(nearest.ir, 1)
-
-
-@cache
-def stochastic(bits: int, *, planes: bool, half: bool) -> HostFunction:
-    """As `nearest`, but rounded by the random bytes of the blocks with the numbers ``index``."""
-    quantiser = _quantiser(bits, planes=planes, stochastic=True)
+    Args:
+        bits: of an element.
+        stochastic: rounded by the random bytes of the blocks ``index`` with the words of ``key``.
+        planes: whether there are two.
+        half: whether numbers are first rounded to bf16.
+        shared: whether codes are those of an input ``code``, and not of a block's own largest
+            magnitude.
+    """
+    kind = SInt(bits).array(TOGETHER, BLOCK)
+    amax, own = inline(blocks.largest_magnitude()), inline(blocks.scale_code(bits))
     noise = inline(blocks.block_bytes())
+    quantiser = _quantiser(bits, planes=planes, stochastic=stochastic)
 
-    @function(x=_X, code=_CODE, key=_KEY, index=_INDEX)
-    def stochastic(x: Signal, code: Signal, key: Signal, index: Signal) -> Signal | Struct:
-        def one(x: Signal, code: Signal, index: Signal) -> Signal | Struct:
-            found: Signal | Struct = quantiser(x, code, noise(key, index))
-            return found
+    class One(Struct):
+        code: Signal = of(_CODE)
+        elements: Signal = of(kind)
 
-        every: Signal | Struct = vmap(one)(_given(x, half=half), code, index)
-        return every
+    class Two(Struct):
+        code: Signal = of(_CODE)
+        high: Signal = of(kind)
+        low: Signal = of(kind)
+        low_code: Signal = of(_CODE)
 
-    return compile_function(stochastic.ir, 1)
+    def quantised(**given: Signal) -> Struct:
+        x = _given(given["x"], half=half)
+        code = given["code"] if shared else vmap(lambda one: own(amax(one)))(x)
+        random = [
+            vmap(lambda index: noise(given["key"], index))(index)
+            for name, index in given.items()
+            if name == "index"
+        ]
+        made = vmap(quantiser)(x, code, *random)
+        if not planes:
+            return One(code=code, elements=made)
+        return Two(code=code, high=made.high, low=made.low, low_code=made.low_code)
+
+    ports = {"x": _X} | ({"code": _CODE} if shared else {})
+    ports |= {"key": _KEY, "index": _INDEX} if stochastic else {}
+    return compile_function(function(**ports)(quantised).ir, 1)
 
 
-def _quantiser(bits: int, *, planes: bool, stochastic: bool) -> Callable[..., Signal | Struct]:
+def _quantiser(bits: int, *, planes: bool, stochastic: bool) -> Callable[..., Any]:
     if planes:
         return inline(blocks.plane_quantiser(bits, stochastic=stochastic))
     return inline(blocks.quantiser(bits, stochastic=stochastic))
