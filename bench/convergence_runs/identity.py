@@ -13,6 +13,12 @@ from pathlib import Path
 import zhufeng
 from zhufeng.base import sha256_json, to_json
 from zhufeng.formats import blocks
+from zhufeng.formats.microscaling import (
+    MX_ELEMENTS,
+    mx_numbers,
+    nvfp4_quantiser,
+    nvfp4_tensor_scale,
+)
 from zhufeng.hdl.ir import Module, print_ir
 from zhufeng.models.reference import REFERENCES
 from zhufeng.records import Operands, Policy, family
@@ -39,7 +45,12 @@ _TRAINED_BY = (
 )
 
 
-_BY_FAMILY = {"wide": ("stack/_wide.py",), "block": ("stack/_blocks.py",)}
+_BY_FAMILY = {
+    "wide": ("stack/_wide.py",),
+    "block": ("stack/_blocks.py",),
+    "mx": ("stack/_microscaling.py", "stack/_steps.py"),
+    "nvfp4": ("stack/_nvfp4.py", "stack/_steps.py"),
+}
 
 
 @cache
@@ -54,11 +65,16 @@ def _formats(policy: Policy) -> Iterator[str]:
     """What the formats of a policy mean: their functions, as the hardware language has them."""
     every = {one for rule in policy.rules for one in (rule.weight, rule.activation, rule.gradient)}
     for one in sorted(every, key=str):
-        yield _code(_BY_FAMILY[family(one.format)])
-        if one.format.startswith("block"):
-            yield _of_blocks(
-                _bits(one), stochastic=one.rounding == "stochastic", planes=one.planes > 1
-            )
+        own, stochastic = family(one.format), one.rounding == "stochastic"
+        yield _code(_BY_FAMILY[own])
+        if own == "block":
+            yield _of_blocks(_bits(one), stochastic=stochastic, planes=one.planes > 1)
+        elif own == "mx":
+            element = next(e for e in MX_ELEMENTS if one.format.endswith(e.name))
+            yield _hashed(mx_numbers(element, "up", noisy=stochastic).ir, *_bytes(stochastic))
+        elif own == "nvfp4":
+            quantiser = nvfp4_quantiser(noisy=stochastic, shared=one.tile)
+            yield _hashed(quantiser.ir, nvfp4_tensor_scale().ir, *_bytes(stochastic))
     widths = sorted({_bits(one) for one in every if one.format.startswith("block")})
     for pair in itertools.combinations_with_replacement(widths, 2):
         yield _hashed(blocks.block_dot(*pair).ir)
@@ -76,8 +92,12 @@ def _of_blocks(bits: int, *, stochastic: bool, planes: bool) -> str:
         blocks.scale_code(bits),
         quantiser(bits, stochastic=stochastic),
     ]
-    functions += [blocks.tensor_key(), blocks.block_bytes()] if stochastic else []
-    return _hashed(*(one.ir for one in functions))
+    return _hashed(*(one.ir for one in functions), *_bytes(stochastic))
+
+
+def _bytes(stochastic: bool) -> list[Module]:
+    """What random bytes come of, where there are such."""
+    return [blocks.tensor_key().ir, blocks.block_bytes().ir] if stochastic else []
 
 
 def _hashed(*codes: Module) -> str:

@@ -94,13 +94,13 @@ def a_product_into_a_tensor(_: Path, __: Patch) -> None:
 
 
 @case(
-    "training in mxfp4",
-    "bf16, fp32, or blocks: block4, block5, block6, block8",
-    "a rule with mxfp4",
-    "take one of these; zhufeng.formats has the others, but for no model yet",
+    "training in mxfp8_e5m2",
+    "bf16, fp32, blocks, mxfp8_e4m3, mxfp6_e3m2, mxfp6_e2m3, mxfp4, mxint8, or nvfp4",
+    "a rule with mxfp8_e5m2, whose exact sums need more bits than fp64 has",
+    "take mxfp8_e4m3, of as many bits",
 )
 def training_in_a_format_without_a_model(_: Path, __: Patch) -> None:
-    own = Operands(format="mxfp4")
+    own = Operands(format="mxfp8_e5m2")
     policy = Policy(name="mx", rules=(Rule(weight=own, activation=own, gradient=own),))
     layer = nn.Linear(2, 2)
     with emulate(layer, policy, seed=0).at(0, 0.0):

@@ -11,7 +11,7 @@ from torch import Tensor
 from zhufeng.base import InputError
 from zhufeng.formats.host import Rounding
 from zhufeng.records import NumberFormat, Operands, family
-from zhufeng.stack import _blocks, _wide
+from zhufeng.stack import _blocks, _microscaling, _nvfp4, _wide
 from zhufeng.stack._window import Window
 
 
@@ -40,21 +40,23 @@ class Family(Protocol):
         """The numbers that were stored, in fp32."""
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({"wide": _wide, "block": _blocks})
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {"wide": _wide, "block": _blocks, "mx": _microscaling, "nvfp4": _nvfp4}
+)
 
 
 def family_of(number_format: NumberFormat) -> Family:
     """That of a format.
 
     Raises:
-        InputError: models are not trained in it yet.
+        InputError: models are not trained in it.
     """
-    found = FAMILIES.get(family(number_format))
-    if found is None:
+    own = family(number_format)
+    if own == "mx" and number_format not in _microscaling.ELEMENTS:
         raise InputError(
             f"training in {number_format}",
-            expected="bf16, fp32, or blocks: block4, block5, block6, block8",
-            came=f"a rule with {number_format}",
-            do="take one of these; zhufeng.formats has the others, but for no model yet",
+            expected=", ".join(("bf16", "fp32", "blocks", *_microscaling.ELEMENTS, "or nvfp4")),
+            came=f"a rule with {number_format}, whose exact sums need more bits than fp64 has",
+            do="take mxfp8_e4m3, of as many bits",
         )
-    return found
+    return FAMILIES[own]

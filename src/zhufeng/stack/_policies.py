@@ -56,10 +56,30 @@ def _variants(number_format: NumberFormat) -> list[Policy]:
     ]
 
 
+def _nvfp4() -> Policy:
+    """As arXiv 2509.25149 trains with it: attention and about 15% of the linear work in bf16 (here
+    first and last layers, and the last feed-forward network of the small GPTs), weights in tiles,
+    gradients stochastic, and both operands of weight gradients rotated.
+    """
+    own = Operands(format="nvfp4")
+    narrow = Rule(
+        weight=replace(own, tile=True),
+        activation=own,
+        gradient=replace(own, rounding="stochastic"),
+        rotated=("weight_gradient",),
+    )
+    ends = ("head", "stem.*", "layers.2.feed_forward.*")
+    wide = _rule("bf16")
+    rules = (narrow, replace(wide, modules=ends), replace(wide, kinds=("attention", "matmul")))
+    return Policy(name="nvfp4", rules=rules)
+
+
 def _all() -> dict[str, Policy]:
     found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
     found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
     found += [_late("block5"), _late("block4"), *_variants("block5")]
+    # As arXiv 2506.08027 trains with it.
+    found += [Policy(name="mxfp8", rules=(_rule("mxfp8_e4m3"),)), _nvfp4()]
     return {policy.name: policy for policy in found}
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,21 @@ from zhufeng.base import InputError
 from zhufeng.formats import blocks
 from zhufeng.formats.blocks import BIAS, BLOCK, PAIRS, POISON
 from zhufeng.formats.host import _functions as functions
-from zhufeng.hdl.compile import HostFunction
+from zhufeng.formats.host._arrays import (
+    Array,
+    Codes,
+    Floats,
+    Rounding,
+    cut_up,
+    each,
+    joined,
+    largest_of_blocks,
+    largest_of_tiles,
+    numbered,
+)
 
-Floats: TypeAlias = NDArray[np.float32]
-Codes: TypeAlias = NDArray[np.uint8]
 Elements: TypeAlias = NDArray[np.int8]
-Array: TypeAlias = NDArray[Any]
 
-_MOST_BLOCKS: Final = 1 << 32
 _STEP: Final = PAIRS * BLOCK
 """Elements that an accumulator takes at a time."""
 
@@ -46,42 +52,6 @@ class Planes:
 
     high: Blocks
     low: Blocks
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """Stochastic rounding: where its random bytes come from (rule 3.2)."""
-
-    seed: int
-    """Of 64 bits."""
-    step: int
-    """Of 32 bits."""
-    tensor: int
-    """Of 31 bits."""
-    orientation: int
-    """0 where the blocks run along the tensor's last axis, else 1."""
-
-    def __post_init__(self) -> None:
-        ends = {"seed": 64, "step": 32, "tensor": 31, "orientation": 1}
-        for name, bits in ends.items():
-            if not 0 <= getattr(self, name) < 1 << bits:
-                raise InputError(
-                    f"the {name} of stochastic rounding",
-                    expected=f"a number from 0 of {bits} bits",
-                    came=str(getattr(self, name)),
-                    do="give one in that range",
-                )
-
-    def key(self) -> NDArray[np.uint32]:
-        """Four words."""
-        words = (
-            self.seed & 0xFFFFFFFF,
-            self.seed >> 32,
-            self.step,
-            2 * self.tensor + self.orientation,
-        )
-        found: NDArray[np.uint32] = functions.key()(of=np.array(words, np.uint32))["out"]
-        return found
 
 
 def quantise(
@@ -162,36 +132,17 @@ def dequantise(x: Blocks) -> Floats:
     with np.errstate(over="ignore"):
         found = np.ldexp(x.elements.astype(np.float32), exponents[..., None])
     found[x.codes == POISON] = np.nan
-    rows = found.reshape(*found.shape[:-2], found.shape[-2] * BLOCK)
-    return np.ascontiguousarray(rows[..., : x.size])
+    return joined(found, x.size)
 
 
-def random_bytes(rounding: Rounding, count: int) -> NDArray[np.uint8]:
+def random_bytes(rounding: Rounding, count: int) -> Codes:
     """The random bytes of the first so many blocks: (count, 16)."""
     index = np.arange(count, dtype=np.uint32)
-    found: NDArray[np.uint8] = functions.noise()(key=rounding.key(), index=index)["out"]
+    found: Codes = functions.noise()(key=rounding.key(), index=index)["out"]
     return found
 
 
 # Cutting and joining.
-
-
-def _cut(x: Floats) -> NDArray[np.uint32]:
-    """The bits, in whole steps of an accumulator: (..., rows, blocks, 16)."""
-    if x.dtype != np.float32 or x.ndim < len(("rows", "size")):
-        raise InputError(
-            "what is quantised",
-            expected="an array of float32 (..., rows, size)",
-            came=f"{x.dtype} {list(x.shape)}",
-            do="convert it: x.astype(numpy.float32)",
-        )
-    rest = -x.shape[-1] % _STEP
-    if rest:
-        whole = np.zeros((*x.shape[:-1], x.shape[-1] + rest), np.float32)
-        whole[..., : x.shape[-1]] = x
-        x = whole
-    count = x.shape[-1] // BLOCK
-    return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape[:-1], count, BLOCK)
 
 
 def _shape(x: Blocks) -> list[int]:
@@ -226,59 +177,14 @@ def _quantised(
     x: Floats, bits: int, rounding: Rounding | None, *, planes: bool, tiles: bool, half: bool
 ) -> dict[str, Array]:
     blocks.checked_bits(bits)
-    cut = _cut(x)
-    given: dict[str, Array] = {"code": _shared_codes(cut, bits, half=half)} if tiles else {}
+    cut = cut_up(x, BLOCK, _STEP)
+    given: dict[str, Array] = {}
+    if tiles:
+        amax = largest_of_tiles(largest_of_blocks(cut, half=half))
+        given["code"] = functions.code_of(bits)(amax=amax)["out"]
     quantise = functions.quantised(
         bits, stochastic=rounding is not None, planes=planes, half=half, shared=tiles
     )
     if rounding is None:
-        return _each(quantise, cut, **given)
-    lead = cut.shape[:-1]
-    count = math.prod(lead)
-    if count > _MOST_BLOCKS:
-        raise InputError(
-            "a tensor that is rounded stochastically",
-            expected=f"at most {_MOST_BLOCKS:,} blocks of 16, which have numbers of 32 bits",
-            came=f"{count:,}",
-            do="quantise parts of it, as tensors of their own",
-        )
-    given["index"] = np.arange(count, dtype=np.uint32).reshape(lead)
-    return _each(quantise, cut, key=rounding.key(), **given)
-
-
-def _shared_codes(cut: Array, bits: int, *, half: bool) -> Codes:
-    """The code of each block: that of the largest magnitude of its tile."""
-    amax = _each(functions.largest(half=half), cut)["out"]
-    *lead, rows, count = amax.shape
-    tiled = -(-rows // BLOCK)
-    whole = np.zeros((*lead, tiled * BLOCK, count), np.uint32)
-    whole[..., :rows, :] = amax
-    most = whole.reshape(*lead, tiled, BLOCK, count).max(-2)
-    found = functions.code_of(bits)(amax=most)["out"]
-    return np.ascontiguousarray(np.repeat(found, BLOCK, -2)[..., :rows, :])
-
-
-def _each(
-    function: HostFunction, cut: Array, key: Array | None = None, **more: Array
-) -> dict[str, Array]:
-    """What a function gives of blocks, of which it takes some at a time."""
-    lead, count = cut.shape[:-1], cut.size // BLOCK
-    groups = {name: _grouped(one, ()) for name, one in more.items()}
-    groups["x"] = _grouped(cut, (BLOCK,))
-    if key is not None:
-        groups["key"] = key
-    made = function(threads=1, **groups)
-    found = {}
-    for name, one in made.items():
-        own = one.shape[2:]
-        found[name] = one.reshape(-1, *own)[:count].reshape(*lead, *own)
-    return found
-
-
-def _grouped(x: Array, own: tuple[int, ...]) -> Array:
-    """Values of blocks in groups: (groups, 4, *own), one group at least."""
-    rows = x.reshape(math.prod(x.shape[: x.ndim - len(own)]), *own)
-    rest = max(1, -(-len(rows) // functions.TOGETHER)) * functions.TOGETHER - len(rows)
-    if rest:
-        rows = np.concatenate([rows, np.zeros((rest, *own), x.dtype)])
-    return rows.reshape(-1, functions.TOGETHER, *own)
+        return each(quantise, cut, **given)
+    return each(quantise, cut, key=rounding.key(), index=numbered(cut), **given)

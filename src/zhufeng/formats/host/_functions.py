@@ -37,8 +37,8 @@ _HALF, _SPECIAL, _UPPER = 16, 0x7F800000, 0xFFFF0000
 _INDEX: Final = Bits(32).array(TOGETHER)
 
 
-def _given(x: Signal, *, half: bool) -> Signal:
-    """Blocks as they are, or with their numbers first rounded to bf16 (rule 5.10)."""
+def given_numbers(x: Signal, *, half: bool) -> Signal:
+    """Numbers as they are, or first rounded to bf16 (rule 5.10)."""
     if not half:
         return x
     number = as_uint(x)
@@ -55,7 +55,7 @@ def largest(*, half: bool) -> HostFunction:
 
     @function(x=_X)
     def largest(x: Signal) -> Signal:
-        found: Signal = vmap(amax)(_given(x, half=half))
+        found: Signal = vmap(amax)(given_numbers(x, half=half))
         return found
 
     return compile_function(largest.ir, 1)
@@ -97,7 +97,7 @@ def quantised(
         low_code: Signal = of(_CODE)
 
     def quantised(**given: Signal) -> Struct:
-        x = _given(given["x"], half=half)
+        x = given_numbers(given["x"], half=half)
         code = given["code"] if shared else vmap(lambda one: own(amax(one)))(x)
         random = [
             vmap(lambda index: noise(given["key"], index))(index)

@@ -14,6 +14,7 @@ from zhufeng.formats.microscaling._elements import (
     Element,
     FixedFormat,
 )
+from zhufeng.formats.microscaling._numbers import MxNumbers, mx_numbers
 from zhufeng.formats.microscaling._nvfp4 import Nvfp4Block, nvfp4_quantiser, nvfp4_tensor_scale
 from zhufeng.formats.microscaling._quantise import Scale, mx_quantiser
 
@@ -24,10 +25,12 @@ __all__ = [
     "NVFP4_BLOCK",
     "Element",
     "FixedFormat",
+    "MxNumbers",
     "Nvfp4Block",
     "Scale",
     "mx_decoder",
     "mx_dot",
+    "mx_numbers",
     "mx_quantiser",
     "nvfp4_decoder",
     "nvfp4_dot",

@@ -101,16 +101,26 @@ def _by_21(dividend: Signal) -> Signal:
 
 
 @cache
-def nvfp4_quantiser(*, noisy: bool = False) -> Function[..., Any]:
+def nvfp4_quantiser(*, noisy: bool = False, shared: bool = False) -> Function[..., Any]:
     """Fp32 into a block: ``x`` [16] and ``tensor_scale`` give ``scale`` and ``elements`` [16].
 
     Args:
         noisy: round elements stochastically, with the bytes ``noise`` [16].
+        shared: the scale is that of ``amax``, the bits of the largest magnitude of several blocks,
+            and not of the block's own.
     """
+    given = {"amax": UInt(31)} if shared else {}
 
-    @function(tensor_scale=Bits(32), **quantiser_inputs(NVFP4_BLOCK, noisy=noisy))
-    def nvfp4_quantiser(x: Signal, tensor_scale: Signal, noise: Signal | None = None) -> Nvfp4Block:
-        largest = tree(larger, vmap(lambda one: as_uint(one[0:31]))(x))
+    @function(tensor_scale=Bits(32), **given, **quantiser_inputs(NVFP4_BLOCK, noisy=noisy))
+    def nvfp4_quantiser(
+        x: Signal,
+        tensor_scale: Signal,
+        amax: Signal | None = None,
+        noise: Signal | None = None,
+    ) -> Nvfp4Block:
+        largest = amax
+        if largest is None:
+            largest = tree(larger, vmap(lambda one: as_uint(one[0:31]))(x))
         tensor = as_uint(tensor_scale[_FRACTION:31])
         broken = (as_uint(as_bits(largest)[_FRACTION:]) == _SPECIAL) | tensor_scale[31]
         broken = broken | (tensor == 0) | (tensor == _SPECIAL)

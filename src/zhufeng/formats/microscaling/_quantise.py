@@ -61,13 +61,7 @@ def mx_quantiser(
         InputError: there is no such block, or no such scale.
     """
     checked(element)
-    if scale not in get_args(Scale):
-        raise InputError(
-            "the scale of a microscaling block",
-            expected=", ".join(get_args(Scale)),
-            came=str(scale),
-            do="take one of these",
-        )
+    checked_scale(scale)
 
     class MxBlock(Struct):
         scale: Signal = of(Bits(8))
@@ -75,8 +69,7 @@ def mx_quantiser(
 
     @function(**quantiser_inputs(MX_BLOCK, noisy=noisy))
     def mx_quantiser(x: Signal, noise: Signal | None = None) -> MxBlock:
-        sizes = vmap(lambda one: _size(element, scale, one))(x)
-        code = _code(element, tree(larger, sizes))
+        code = scale_code(element, scale, x)
         if noise is None:
             bits = vmap(lambda one: _element(element, one, code, None))(x)
         else:
@@ -95,6 +88,27 @@ def quantiser_inputs(count: int, *, noisy: bool) -> dict[str, Type]:
 def larger(a: Signal, b: Signal) -> Signal:
     """Of two numbers."""
     return mux(a > b, a, b)
+
+
+def checked_scale(scale: Scale) -> None:
+    """See that there is such a way.
+
+    Raises:
+        InputError: there is none.
+    """
+    if scale not in get_args(Scale):
+        raise InputError(
+            "the scale of a microscaling block",
+            expected=", ".join(get_args(Scale)),
+            came=str(scale),
+            do="take one of these",
+        )
+
+
+def scale_code(element: Element, scale: Scale, x: Signal) -> Signal:
+    """The code of the scale of a block."""
+    sizes = vmap(lambda one: _size(element, scale, one))(x)
+    return _code(element, tree(larger, sizes))
 
 
 def _size(element: Element, scale: Scale, x: Signal) -> Signal:
