@@ -11,6 +11,7 @@ from convergence_runs.plan import (
     CHOSEN_ON,
     JUDGED,
     JUDGED_ON,
+    PLANNED,
     SCREENED_ON,
     Run,
     runs_of,
@@ -30,8 +31,12 @@ def needed(results: Results) -> list[Run]:
 
 
 def _wanted(results: Results) -> Iterator[Run]:
-    for seed in SCREENED_ON:
-        for policy in (BASELINE, *reversed(BY_COST[:-1])):
+    for pair in zip(CHOSEN_ON, JUDGED_ON, strict=True):
+        for seed in pair:
+            for policy in (BASELINE, PLANNED):
+                yield from runs_of(policy, range(seed, seed + 1))
+    for seed in CHOSEN_ON:
+        for policy in (one for one in BY_COST if one != PLANNED):
             yield from runs_of(policy, range(seed, seed + 1))
     chosen = contender(results)
     if chosen is not None:

@@ -15,6 +15,8 @@ SCREENED_ON, CHOSEN_ON, JUDGED_ON = range(2), range(5), range(5, 10)
 BY_COST = ("block4", "block4-late", "block5", "block5-late", "block6", "block8")
 """Policies from which one is chosen, by transistors a multiply-accumulate (docs/precision.md)
 times mean passes."""
+PLANNED = "block6"
+"""The policy that the design begins with."""
 JUDGED = ("mxfp8",)
 """What is judged beside the one that is chosen."""
 SHORTER, SHORTER_ON = 0.8, range(5, 8)

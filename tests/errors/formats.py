@@ -11,7 +11,7 @@ from tests.errors.case import case
 from zhufeng.formats import blocks, host
 from zhufeng.formats.baseline import bf16_dot
 from zhufeng.formats.floats import BF16, E4M3
-from zhufeng.formats.host import _blocks
+from zhufeng.formats.host import _arrays
 from zhufeng.formats.microscaling import INT8, mx_dot, mx_quantiser
 
 Patch = pytest.MonkeyPatch
@@ -53,12 +53,12 @@ def quantised_without_rows(_: Path, __: Patch) -> None:
 
 @case(
     "a tensor that is rounded stochastically",
-    "at most 3 blocks of 16, which have numbers of 32 bits",
+    "at most 3 blocks, which have numbers of 32 bits",
     "4",
     "quantise parts of it, as tensors of their own",
 )
 def too_many_blocks(_: Path, patch: Patch) -> None:
-    patch.setattr(_blocks, "_MOST_BLOCKS", 3)
+    patch.setattr(_arrays, "_MOST_BLOCKS", 3)
     x = np.ones((2, 32), np.float32)
     host.quantise(x[:1], 6, host.Rounding(0, 0, 0, 0))
     host.quantise(x, 6, host.Rounding(0, 0, 0, 0))

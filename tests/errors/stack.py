@@ -38,7 +38,7 @@ def run(model: nn.Module, *inputs: Tensor) -> None:
 
 @case(
     "the table of policies has an unknown key 'block7'",
-    "one of bf16, block4, block5, block6, block8, fp32",
+    "one of bf16, block4, * fp32, mxfp8, nvfp4",
     "block7",
     "write 'block8'",
 )

@@ -108,7 +108,7 @@ def a_point_after_the_end(_: Path, __: Patch) -> None:
     read(keep=[0.5, 100.0])
 
 
-POLICIES = "one of bf16, block4, block5, block6, block8, fp32"
+POLICIES = "one of bf16, block4, * fp32, mxfp8, nvfp4"
 
 
 @case("the table of policies has an unknown key 'blok6'", POLICIES, "blok6", "write 'block6'")

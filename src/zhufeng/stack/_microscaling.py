@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,7 @@ ELEMENTS: Final[Mapping[NumberFormat, Element]] = {
     "mxfp4": E2M1,
     "mxint8": INT8,
 }
-_SMALLEST, _BIAS = -126, 127
+_SMALLEST, _BIAS, _TINY = -126, 127, 2.0**-100
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,18 @@ def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None, *, half
     element, array = ELEMENTS[form.format], x.detach().float().cpu().contiguous().numpy()
     made = host.mx_quantise(array, element, rounding, half=half)
     numbers = torch.from_numpy(made.numbers)
-    # A block of zeros has the code 0 and any spacing; others of that code are hardly ever there.
+    spacing = _least(made) - _BIAS + element.lowest - element.fraction
+    return Ready(numbers.to(x.device), spacing)
+
+
+def _least(made: host.MxNumbers) -> int:
+    """The smallest code of blocks that are not all zeros."""
     some = made.scales[made.scales > 0]
-    if ((numbers != 0) & (numbers.abs() < 2.0 ** (_SMALLEST + MX_BLOCK))).any():
-        some = made.scales
-    least = int(some.min(initial=_BIAS)) - _BIAS + element.lowest - element.fraction
-    return Ready(numbers.to(x.device), least)
+    if len(some) < made.scales.size:
+        # Blocks of zeros have the code 0, and others hardly ever: their numbers are this small.
+        size = np.abs(made.numbers)
+        some = made.scales if ((size > 0) & (size < _TINY)).any() else some
+    return int(some.min(initial=_BIAS))
 
 
 def windowed(pixels: Ready, window: Window) -> Ready:

@@ -7,8 +7,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_TILE: Final = (128, 256)
-"""Rows of either side that are multiplied at a time: their sums stay in the cache of a core."""
+_TILE: Final = 1 << 16
+_COLUMNS: Final = 256
+"""Sums that are made at a time, and of at most how many columns: they stay in a core's cache."""
 _SMALLEST: Final = 2.0**-126
 _BELOW: Final = _SMALLEST - 2.0**-151
 """What is not below it, 24 bits bring up to the smallest normal number."""
@@ -27,7 +28,10 @@ def summed(a: Tensor, b: Tensor, block: int, *, normal: bool) -> Tensor:
         normal: no step's number is below the normal ones of fp32.
     """
     out = torch.zeros(*a.shape[:-1], b.shape[-2], device=a.device)
-    rows, columns = _TILE if a.device.type == "cpu" else a.shape[-2:-1] + b.shape[-2:-1]
+    rows, columns = max(1, a.shape[-2]), max(1, b.shape[-2])
+    if a.device.type == "cpu":
+        columns = min(columns, _COLUMNS)
+        rows = _TILE // columns
     each = (one.reshape(-1, *one.shape[-2:]) for one in (a, b, out))
     for left, right, whole in zip(*each, strict=True):
         for i in range(0, len(left), rows):
@@ -38,10 +42,10 @@ def summed(a: Tensor, b: Tensor, block: int, *, normal: bool) -> Tensor:
 
 
 def _add(out: Tensor, a: Tensor, b: Tensor, block: int, *, normal: bool) -> None:
-    sums = a.new_empty(out.shape)
+    sums, number = a.new_empty(out.shape), torch.empty_like(out)
     for at in range(0, a.shape[-1], block):
         torch.mm(a[:, at : at + block], b[:, at : at + block].T, out=sums)
-        number = sums.float()
+        number.copy_(sums)
         if not normal:
-            number = torch.where(sums.abs() < _BELOW, 0.0, number)
+            number[sums.abs() < _BELOW] = 0
         out += number
