@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     BY_COST,
     CHOSEN_ON,
     JUDGED_ON,
-    SCREENED_ON,
     SHORTER,
     SHORTER_ON,
     SMALL,
@@ -28,76 +28,100 @@ _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 
 
 
 def loss_changes_pct(
-    results: Results, reference: str, policy: str, seeds: Iterable[int]
+    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float = 0.0
 ) -> Figure | None:
     """The mean change of the final held-out loss in percent, with its 95% t-interval.
 
     None below two seeds that both have been trained on.
     """
-    changes = []
+    return interval(_changes(results, reference, policy, seeds, since))
+
+
+def _changes(
+    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float
+) -> list[float]:
+    """In percent, of the seeds that both have been trained on."""
+    found = []
     for seed in seeds:
-        ours, bf16 = (results.get(Run(reference, one, seed)) for one in (policy, BASELINE))
+        ours = results.get(Run(reference, policy, seed, since=since))
+        bf16 = results.get(Run(reference, BASELINE, seed))
         if ours and bf16:
-            changes.append(100 * (ours["final_loss"] / bf16["final_loss"] - 1))
-    if len(changes) - 1 not in _T:
+            found.append(100 * (ours["final_loss"] / bf16["final_loss"] - 1))
+    return found
+
+
+def interval(values: Sequence[float]) -> Figure | None:
+    """Their mean with its 95% t-interval; None below two."""
+    if len(values) - 1 not in _T:
         return None
-    mean, count = statistics.mean(changes), len(changes)
-    half = _T[count - 1] * statistics.stdev(changes) / math.sqrt(count)
+    mean, count = statistics.mean(values), len(values)
+    half = _T[count - 1] * statistics.stdev(values) / math.sqrt(count)
     return Figure(mean, mean - half, mean + half, count)
 
 
-def upper_pct(results: Results, policy: str, seeds: range) -> float | None:
+def upper_pct(results: Results, policy: str, seeds: range, since: float = 0.0) -> float | None:
     """The upper end of the interval, of the worst of all references.
 
     None where a training is missing.
     """
-    found = [loss_changes_pct(results, reference, policy, seeds) for reference in SMALL]
+    found = [loss_changes_pct(results, one, policy, seeds, since) for one in SMALL]
     if any(one is None or one.runs < len(seeds) for one in found):
         return None
     return max(one.high for one in found if one is not None and one.high is not None)
 
 
-def dropped(results: Results, policy: str) -> bool:
-    """Whether on the first seeds it lost more than the bound on some reference."""
-    found = [loss_changes_pct(results, reference, policy, SCREENED_ON) for reference in SMALL]
+def seeds_needed(results: Results, policy: str, since: float = 0.0) -> int | None:
+    """How many seeds an interval as narrow as the bound to either side takes, of the worst
+    reference: with the normal distribution's 1.96 and the spread of all seeds there are.
+    """
+    spread = []
+    for reference in SMALL:
+        changes = _changes(results, reference, policy, range(JUDGED_ON.stop), since)
+        if len(changes) - 1 not in _T:
+            return None
+        spread.append(statistics.stdev(changes))
+    return math.ceil((1.96 * max(spread) / BOUND_PCT) ** 2)
+
+
+def is_out(results: Results, policy: str) -> bool:
+    """Whether its branches lost more than the bound on some reference, in the mean of all seeds
+    there are, two at least.
+    """
+    found = [loss_changes_pct(results, one, policy, CHOSEN_ON, BRANCH) for one in SMALL]
     return any(one is not None and (one.value or 0) > BOUND_PCT for one in found)
 
 
-def contender(results: Results) -> str | None:
-    """The cheapest policy that may still hold the bound on the seeds on which one is chosen.
+def recommended(results: Results) -> str | None:
+    """The cheapest policy whose branches hold the bound on the seeds on which one is chosen.
 
-    None if there is none.
+    None if there is none, or branches of a cheaper one that is not out are missing.
     """
     for policy in BY_COST:
-        upper = upper_pct(results, policy, CHOSEN_ON)
-        if not dropped(results, policy) and (upper is None or upper < BOUND_PCT):
+        if is_out(results, policy):
+            continue
+        upper = upper_pct(results, policy, CHOSEN_ON, BRANCH)
+        if upper is None:
+            return None
+        if upper < BOUND_PCT:
             return policy
     return None
 
 
-def recommended(results: Results) -> str | None:
-    """The cheapest policy that holds the bound on the seeds on which it is chosen.
-
-    None if there is none, or trainings are missing.
-    """
-    policy = contender(results)
-    return policy if policy and upper_pct(results, policy, CHOSEN_ON) is not None else None
-
-
-def extra_steps_pct(results: Results, policy: str) -> float | None:
+def extra_steps_pct(results: Results, policy: str, since: float = 0.0) -> float | None:
     """How many steps more it takes to bf16's loss: the mean over seeds, of the worst reference.
 
     What steps are worth is taken from bf16 trained for fewer of them: near the end the loss falls
     in proportion to the logarithm of the steps. None where trainings are missing.
     """
-    found = [_extra(results, reference, policy) for reference in SMALL]
+    found = [_extra(results, reference, policy, since) for reference in SMALL]
     known = [one for one in found if one is not None]
     return max(known) if len(known) == len(found) else None
 
 
-def _extra(results: Results, reference: str, policy: str) -> float | None:
+def _extra(results: Results, reference: str, policy: str, since: float) -> float | None:
     falls = _differences(results, [Run(reference, BASELINE, seed, SHORTER) for seed in SHORTER_ON])
-    losses = _differences(results, [Run(reference, policy, seed) for seed in JUDGED_ON])
+    runs = [Run(reference, policy, seed, since=since) for seed in JUDGED_ON]
+    losses = _differences(results, runs)
     if falls is None or losses is None:
         return None
     slope = statistics.mean(falls) / math.log(SHORTER)

@@ -22,7 +22,6 @@ from zhufeng.formats.microscaling import (
 from zhufeng.hdl.ir import Module, print_ir
 from zhufeng.models.reference import REFERENCES
 from zhufeng.records import Operands, Policy, family
-from zhufeng.stack import named_policy
 
 _ROOT = Path(zhufeng.__file__).parent
 _TRAINED_BY = (
@@ -54,9 +53,8 @@ _BY_FAMILY = {
 
 
 @cache
-def identity(reference: str, policy: str) -> str:
+def identity(reference: str, own: Policy) -> str:
     """Of everything that decides a training's numbers but its seed, its steps and the machine."""
-    own = named_policy(policy)
     settings = to_json(REFERENCES[reference])
     return sha256_json([settings, to_json(own), _code(_TRAINED_BY), *_formats(own)])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from convergence_runs.compare import Results, contender, dropped
+from convergence_runs.compare import Results, is_out, recommended
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     BY_COST,
     CHOSEN_ON,
     JUDGED,
@@ -23,29 +24,30 @@ from zhufeng.stack import POLICIES
 def needed(results: Results) -> list[Run]:
     """Those that are not made yet, the most telling first.
 
-    It is told as if the cheapest policy that is not out yet were the one that is chosen: with
-    each result it may become another one.
+    What comes after a policy is chosen is told as soon as one is.
     """
     found = dict.fromkeys(run for run in _wanted(results) if run not in results)
     return list(found)
 
 
 def _wanted(results: Results) -> Iterator[Run]:
-    for pair in zip(CHOSEN_ON, JUDGED_ON, strict=True):
-        for seed in pair:
-            for policy in (BASELINE, PLANNED):
-                yield from runs_of(policy, range(seed, seed + 1))
     for seed in CHOSEN_ON:
-        for policy in (one for one in BY_COST if one != PLANNED):
-            yield from runs_of(policy, range(seed, seed + 1))
-    chosen = contender(results)
-    if chosen is not None:
-        for seeds in (CHOSEN_ON, JUDGED_ON):
-            yield from runs_of(BASELINE, seeds)
-            yield from runs_of(chosen, seeds)
+        others = (one for one in BY_COST if one != PLANNED)
+        left = (one for one in others if seed in SCREENED_ON or not is_out(results, one))
+        yield from _of_seed(seed, (PLANNED, *left))
+    chosen = recommended(results)
+    judged = [one for one in (chosen, *JUDGED) if one is not None]
+    for seed in JUDGED_ON:
+        yield from _of_seed(seed, judged)
     yield from shorter_runs()
-    for policy in JUDGED:
-        yield from runs_of(policy, JUDGED_ON)
-    for policy in POLICIES:
-        if policy not in (BASELINE, "fp32") and not dropped(results, policy):
-            yield from runs_of(policy, SCREENED_ON)
+    if chosen is not None:
+        yield from runs_of(chosen, JUDGED_ON)
+    for policy in (one for one in POLICIES if one not in (BASELINE, "fp32")):
+        yield from runs_of(policy, SCREENED_ON, BRANCH)
+
+
+def _of_seed(seed: int, policies: Iterable[str]) -> Iterator[Run]:
+    """The baseline, and what branches off from it."""
+    yield from runs_of(BASELINE, range(seed, seed + 1))
+    for policy in policies:
+        yield from runs_of(policy, range(seed, seed + 1), BRANCH)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zhufeng.models.reference import REFERENCES
-from zhufeng.stack import POLICIES
+from zhufeng.records import Policy
+from zhufeng.stack import POLICIES, named_policy
 
 SMALL = ("mlp-small", "gpt-gelu-small", "gpt-relu2-small", "cnn-small")
 BASELINE = "bf16"
-SCREENED_ON, CHOSEN_ON, JUDGED_ON = range(2), range(5), range(5, 10)
-"""Seeds on which policies are seen first, on which one is chosen, and on which it is judged."""
-BY_COST = ("block4", "block4-late", "block5", "block5-late", "block6", "block8")
+CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
+"""Seeds on which a policy is chosen, and those on which it is judged."""
+SCREENED_ON = range(2)
+"""Seeds for what is neither chosen from nor judged."""
+BRANCH = 0.5
+"""The share of the steps after which a training in bf16 goes on in a policy."""
+BY_COST = (
+    "block4",
+    "block4-late",
+    "block5",
+    "block5-late",
+    "block6",
+    "block6-late",
+    "block8",
+)
 """Policies from which one is chosen, by transistors a multiply-accumulate (docs/precision.md)
 times mean passes."""
 PLANNED = "block6"
@@ -33,21 +46,34 @@ class Run:
     seed: int
     share: float = 1.0
     """Of the reference's steps and of its warm-up."""
+    since: float = 0.0
+    """The share of its steps after which the policy begins to hold; before, it is the baseline."""
 
     @property
     def key(self) -> str:
         """Under which its result is kept."""
-        return f"{self.reference} {self.policy} seed={self.seed} share={self.share:g}"
+        branch = f" since={self.since:g}" if self.since else ""
+        return f"{self.reference} {self.policy} seed={self.seed} share={self.share:g}{branch}"
 
     @property
     def steps(self) -> int:
         """How many."""
         return round(REFERENCES[self.reference].steps * self.share)
 
+    @property
+    def formats(self) -> Policy:
+        """Its policy, from the beginning on."""
+        own = named_policy(self.policy)
+        if not self.since:
+            return own
+        later = (replace(rule, since=max(rule.since, self.since)) for rule in own.rules)
+        rules = (*named_policy(BASELINE).rules, *later)
+        return Policy(name=f"{own.name} since {self.since:g}", rules=rules)
 
-def runs_of(policy: str, seeds: range) -> list[Run]:
+
+def runs_of(policy: str, seeds: range, since: float = 0.0) -> list[Run]:
     """Its trainings on all references, seed by seed."""
-    return [Run(reference, policy, seed) for seed in seeds for reference in SMALL]
+    return [Run(reference, policy, seed, since=since) for seed in seeds for reference in SMALL]
 
 
 def shorter_runs() -> list[Run]:
@@ -59,4 +85,5 @@ def every_run() -> Iterator[Run]:
     """All that may ever be asked for."""
     for policy in POLICIES:
         yield from runs_of(policy, range(JUDGED_ON.stop))
+        yield from runs_of(policy, range(JUDGED_ON.stop), BRANCH)
     yield from shorter_runs()

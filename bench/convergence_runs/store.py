@@ -42,5 +42,5 @@ def standing_results(runs: Iterable[Run]) -> dict[Run, Result]:
 def standing(results: Mapping[str, Result], run: Run) -> Result | None:
     """The result of a run, if it was made by today's code and settings."""
     result = results.get(run.key)
-    fresh = identity(run.reference, run.policy)
+    fresh = identity(run.reference, run.formats)
     return result if result and result["identity"] == fresh else None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypedDict
 
 import torch
+from torch import Tensor
 
 from convergence_runs.identity import identity
-from convergence_runs.plan import Run
+from convergence_runs.plan import BASELINE, BRANCH, Run
 from harness import machine
 from zhufeng.base import cache_folder, sha256_json
 from zhufeng.models.reference import load_reference
@@ -42,10 +45,11 @@ class Result(TypedDict):
 def trained(run: Run) -> Result:
     """Train; on one core."""
     torch.set_num_threads(1)
-    schedule, own = schedule_of(run), identity(run.reference, run.policy)
-    task = ReferenceTask(load_reference(run.reference), schedule, seed=run.seed)
+    schedule, own = schedule_of(run), identity(run.reference, run.formats)
     folder = cache_folder("convergence") / sha256_json([run.key, own])
     folder.mkdir(exist_ok=True)
+    task = _Trunk(run, schedule, folder)
+    task.take_up()
     begin = time.process_time()
     summary = train(task, schedule, folder, run.seed)
     spent = time.process_time() - begin
@@ -67,6 +71,34 @@ def trained(run: Run) -> Result:
     }
 
 
+class _Trunk(ReferenceTask):
+    """A reference whose training in bf16 is kept where policies branch off: what is the same for
+    all of them is trained once.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule, folder: Path) -> None:
+        super().__init__(load_reference(run.reference), schedule, seed=run.seed)
+        self._run, self._folder, self._branch = run, folder, round(run.steps * BRANCH)
+        bf16 = identity(run.reference, named_policy(BASELINE))
+        key = [run.reference, run.seed, run.share, bf16, torch.__version__]
+        self._kept = cache_folder("convergence") / f"trunk-{sha256_json(key)}"
+
+    def take_up(self) -> None:
+        """Begin a branch where the trunk ends, if it is there and nothing is trained yet."""
+        if self._run.since == BRANCH and self._kept.exists() and not any(self._folder.iterdir()):
+            self._folder.rmdir()
+            shutil.copytree(self._kept, self._folder)
+
+    def batch(self, step: int, micro: int) -> tuple[Tensor, Tensor]:
+        """See `ReferenceTask`; a checkpoint of the steps before is there."""
+        of_trunk = self._run.policy == BASELINE or self._run.since == BRANCH
+        if step == self._branch and of_trunk and not self._kept.exists():
+            part = self._kept.with_suffix(f".{os.getpid()}")
+            shutil.copytree(self._folder, part, ignore=shutil.ignore_patterns("tensorboard"))
+            part.rename(self._kept)
+        return super().batch(step, micro)
+
+
 def schedule_of(run: Run) -> Schedule:
     """The frozen settings at the run's share of the steps, in the formats of its policy."""
     whole = reference_schedule(run.reference)
@@ -74,7 +106,7 @@ def schedule_of(run: Run) -> Schedule:
         whole,
         steps=run.steps,
         warmup=round(whole.warmup * run.share),
-        policy=named_policy(run.policy),
+        policy=run.formats,
         evaluate_every=max(1, run.steps // EVALUATIONS),
         checkpoint_every=max(1, run.steps // CHECKPOINTS),
     )

@@ -77,7 +77,7 @@ def _nvfp4() -> Policy:
 def _all() -> dict[str, Policy]:
     found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
     found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
-    found += [_late("block5"), _late("block4"), *_variants("block5")]
+    found += [*map(_late, NARROW[1:]), *_variants("block5")]
     # As arXiv 2506.08027 trains with it.
     found += [Policy(name="mxfp8", rules=(_rule("mxfp8_e4m3"),)), _nvfp4()]
     return {policy.name: policy for policy in found}

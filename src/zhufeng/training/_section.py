@@ -71,7 +71,10 @@ def _outcome(summary: TrainSummary) -> str:
 
 
 def _against(summary: TrainSummary, bf16: TrainSummary | None) -> str:
-    return "" if bf16 is None else f", a loss {_change(summary, bf16)} against bf16"
+    if bf16 is None:
+        return ""
+    one = "of one seed alone: those of small models differ by percents"
+    return f", a loss {_change(summary, bf16)} against bf16 ({one})"
 
 
 def _change(summary: TrainSummary, bf16: TrainSummary) -> str:
