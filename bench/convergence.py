@@ -1,13 +1,15 @@
 """What number formats do to training: the change of the final held-out loss against bf16.
 
-Each frozen reference (its small size) is trained in the policies of ``zhufeng.stack.POLICIES``. All
-are seen on seeds 0 and 1; of those that lose less than 0.5% there the cheapest whose interval stays
-below that on seeds 0 to 4 is chosen, and judged on 5 to 9, seed by seed against bf16, with the 95%
-t-interval of the mean change. A full run trains what ``bench/results/convergence.json`` does not
-hold yet, two trainings at a time, each on one core, adds each result as it comes, and so goes on
-after a kill. ``--quick`` only reads that file: together the trainings take many hours, which are
-told before they begin. A result whose code, formats or settings have changed since counts for
-nothing.
+Each frozen reference (its small size) is trained in the policies of ``zhufeng.stack.POLICIES``, and
+compared seed by seed with bf16: the 95% t-interval of the mean change. Whole trainings spread by
+more than a percent from seed to seed, in either direction, so policies are first seen as branches:
+bf16 for half of the steps, then the policy; both sides have the first half in common. Of those that
+lose less than 0.5% on seeds 0 and 1 the cheapest whose interval stays below that on seeds 0 to 4 is
+chosen, judged as a branch on 5 to 9, and then trained from the beginning on these. A full run
+trains what ``bench/results/convergence.json`` does not hold yet, two trainings at a time, each on
+one core, adds each result as it comes, and so goes on after a kill. ``--quick`` only reads that
+file: together the trainings take many hours, which are told before they begin. A result whose code,
+formats or settings have changed since counts for nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +17,27 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import product
 
 from convergence_runs import store
 from convergence_runs.compare import (
     extra_steps_pct,
     loss_changes_pct,
     recommended,
+    seeds_needed,
     tokens_per_parameter,
     upper_pct,
 )
 from convergence_runs.needed import needed
-from convergence_runs.plan import CHOSEN_ON, JUDGED_ON, SMALL, Run, every_run
+from convergence_runs.plan import (
+    BRANCH,
+    CHOSEN_ON,
+    JUDGED_ON,
+    PLANNED,
+    SMALL,
+    Run,
+    every_run,
+)
 from convergence_runs.predict import predicted
 from convergence_runs.training import trained
 from harness import Figure, Report, main
@@ -43,17 +55,23 @@ def measure(quick: bool, seed: int) -> Report:
     chosen = recommended(results)
     figures: dict[str, Figure] = {
         "loss_change_upper_pct": Figure(upper_pct(results, chosen, JUDGED_ON) if chosen else None),
-        "extra_steps_pct": Figure(extra_steps_pct(results, chosen) if chosen else None),
+        "extra_steps_pct": Figure(extra_steps_pct(results, chosen, BRANCH) if chosen else None),
         "mxfp8_loss_change_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON)),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
+        "second_half_upper_pct": Figure(
+            upper_pct(results, chosen, JUDGED_ON, BRANCH) if chosen else None
+        ),
+        "mxfp8_second_half_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON, BRANCH)),
+        "seeds_needed": Figure(seeds_needed(results, PLANNED)),
+        "second_half_seeds_needed": Figure(seeds_needed(results, PLANNED, BRANCH)),
     }
-    for policy in POLICIES:
-        for reference in SMALL:
-            stem = f"{policy}_{reference}".replace("-", "_")
+    for policy, reference in product(POLICIES, SMALL):
+        stem = f"{policy}_{reference}".replace("-", "_")
+        for kind, since in (("", 0.0), ("_second_half", BRANCH)):
             for name, seeds in (("judged", JUDGED_ON), ("chosen_on", CHOSEN_ON)):
-                changes = loss_changes_pct(results, reference, policy, seeds)
+                changes = loss_changes_pct(results, reference, policy, seeds, since)
                 if changes is not None:
-                    figures[f"{stem}_{name}_pct"] = changes
+                    figures[f"{stem}{kind}_{name}_pct"] = changes
     beside = {
         "recommended policy": chosen or "none yet",
         "trainings": f"{len(results)} made, {len(needed(results))} needed",

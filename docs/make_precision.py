@@ -13,29 +13,53 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "bench"))
 
 from convergence_runs import store  # noqa: E402
-from convergence_runs.compare import Results, loss_changes_pct  # noqa: E402
+from convergence_runs.compare import Results, loss_changes_pct, seeds_needed  # noqa: E402
 from convergence_runs.needed import needed  # noqa: E402
-from convergence_runs.plan import BASELINE, CHOSEN_ON, JUDGED_ON, SMALL, every_run  # noqa: E402
+from convergence_runs.plan import (  # noqa: E402
+    BASELINE,
+    BRANCH,
+    CHOSEN_ON,
+    JUDGED_ON,
+    PLANNED,
+    SMALL,
+    every_run,
+)
 from zhufeng.stack import POLICIES  # noqa: E402
 
 PAGE = ROOT / "docs" / "precision.md"
 
 
-def table(results: Results) -> str:
+def tables(results: Results) -> str:
+    """What branches and whole trainings lose, and how many seeds it takes to tell."""
+    parts = [f"{len(results)} trainings are done, {len(needed(results))} are left."]
+    for title, since in (("Second half in the policy", BRANCH), ("All steps in the policy", 0.0)):
+        lines = rows(results, since)
+        if lines:
+            head = [f"| {title} | seeds | {' | '.join(SMALL)} |", f"|{'---|' * (2 + len(SMALL))}"]
+            parts.append("\n".join([*head, *lines]))
+            count = seeds_needed(results, PLANNED, since)
+            if count is not None:
+                parts.append(
+                    f"As far as {PLANNED} spreads here, intervals of 0.5% to either side on every "
+                    f"reference take {count} seeds."
+                )
+    return "\n\n".join(parts)
+
+
+def rows(results: Results, since: float) -> list[str]:
     """The change of the loss in percent: mean, interval, number of seeds."""
-    told = f"{len(results)} trainings are done, {len(needed(results))} are left.\n"
-    lines = [told, f"| policy | seeds | {' | '.join(SMALL)} |", f"|{'---|' * (2 + len(SMALL))}"]
+    lines = []
     for policy in POLICIES:
         for name, seeds in (("5 to 9", JUDGED_ON), ("0 to 4", CHOSEN_ON)):
-            cells = [cell(results, reference, policy, seeds) for reference in SMALL]
+            cells = [cell(results, reference, policy, seeds, since) for reference in SMALL]
             if policy != BASELINE and any(cells):
                 lines.append(f"| {policy} | {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) if len(lines) > len(told.splitlines()) + 2 else told.rstrip()
+    return lines
 
 
-def cell(results: Results, reference: str, policy: str, seeds: range) -> str:
+def cell(results: Results, reference: str, policy: str, seeds: range, since: float) -> str:
     """Of one policy and reference."""
-    found = loss_changes_pct(results, reference, policy, seeds)
+    found = loss_changes_pct(results, reference, policy, seeds, since)
     if found is None or found.value is None:
         return ""
     few = "" if found.runs == len(seeds) else f", {found.runs} seeds"
@@ -46,7 +70,7 @@ def page(results: Results) -> str:
     """The whole page, with today's table."""
     text = PAGE.read_text()
     marked = re.compile(r"(<!-- results -->\n).*(<!-- end -->)", re.DOTALL)
-    return marked.sub(lambda found: f"{found[1]}\n{table(results)}\n\n{found[2]}", text)
+    return marked.sub(lambda found: f"{found[1]}\n{tables(results)}\n\n{found[2]}", text)
 
 
 if __name__ == "__main__":

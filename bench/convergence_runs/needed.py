@@ -8,11 +8,10 @@ from convergence_runs.compare import Results, is_out, recommended
 from convergence_runs.plan import (
     BASELINE,
     BRANCH,
-    BY_COST,
     CHOSEN_ON,
+    IN_TURN,
     JUDGED,
     JUDGED_ON,
-    PLANNED,
     SCREENED_ON,
     Run,
     runs_of,
@@ -32,9 +31,8 @@ def needed(results: Results) -> list[Run]:
 
 def _wanted(results: Results) -> Iterator[Run]:
     for seed in CHOSEN_ON:
-        others = (one for one in BY_COST if one != PLANNED)
-        left = (one for one in others if seed in SCREENED_ON or not is_out(results, one))
-        yield from _of_seed(seed, (PLANNED, *left))
+        left = (one for one in IN_TURN if seed in SCREENED_ON or not is_out(results, one))
+        yield from _of_seed(seed, left)
     chosen = recommended(results)
     judged = [one for one in (chosen, *JUDGED) if one is not None]
     for seed in JUDGED_ON:

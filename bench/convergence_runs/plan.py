@@ -30,6 +30,8 @@ BY_COST = (
 times mean passes."""
 PLANNED = "block6"
 """The policy that the design begins with."""
+IN_TURN = (PLANNED, "block6-late", "block5-late", "block4-late", "block5", "block4", "block8")
+"""The same in the order in which they are trained."""
 JUDGED = ("mxfp8",)
 """What is judged beside the one that is chosen."""
 SHORTER, SHORTER_ON = 0.8, range(5, 8)

@@ -55,6 +55,9 @@ def trained(run: Run) -> Result:
     spent = time.process_time() - begin
     lines = read_metrics(folder)
     held_out = [[n["step"] or 0, n["held_out_loss"] or 0.0] for n in lines if "held_out_loss" in n]
+    if run.since:
+        # Those before are of the trunk, in the formats of whoever trained it.
+        held_out = [one for one in held_out if one[0] > run.steps * run.since]
     batches = [n["loss"] or 0.0 for n in lines if "loss" in n]
     shutil.rmtree(folder)
     return {

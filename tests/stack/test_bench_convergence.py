@@ -19,6 +19,7 @@ from convergence_runs.plan import (
     BRANCH,
     BY_COST,
     CHOSEN_ON,
+    IN_TURN,
     JUDGED_ON,
     PLANNED,
     SHORTER,
@@ -129,7 +130,7 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
     assert 1 <= rounds < 5
     trained = {(run.policy, run.reference) for run in results}
     assert trained >= {(p, r) for p in POLICIES if p != "fp32" for r in SMALL}
-    assert set(BY_COST) < set(POLICIES)
+    assert set(BY_COST) == set(IN_TURN) < set(POLICIES)
 
 
 def test_a_result_of_other_code_or_formats_counts_for_nothing(
