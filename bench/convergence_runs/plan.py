@@ -26,8 +26,7 @@ BY_COST = (
     "block6-late",
     "block8",
 )
-"""Policies from which one is chosen, by transistors a multiply-accumulate (docs/precision.md)
-times mean passes."""
+"""Policies from which one is chosen, by the square of their bits times mean passes."""
 PLANNED = "block6"
 """The policy that the design begins with."""
 IN_TURN = (PLANNED, "block6-late", "block5-late", "block4-late", "block5", "block4", "block8")
