@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ from zhufeng.corpus.engine import (
 )
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(wall_s=1.5, memory_gb=0.5)
+LIMITS = Limits(wall_s=60.0, memory_gb=0.5)
+SHORT = replace(LIMITS, wall_s=1.5)
 TEXTS = {"a": "one two three", "b": "four", "c": "five six seven eight", "d": "four"}
 Make = Callable[[Pipeline], Engine]
 
@@ -40,6 +42,10 @@ def _workers_find_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pool(line: Pipeline) -> Engine:
     return Pool(line.stages, 2, LIMITS)
+
+
+def short(line: Pipeline) -> Engine:
+    return Pool(line.stages, 2, SHORT)
 
 
 def in_process(line: Pipeline) -> Engine:
@@ -129,17 +135,17 @@ def test_a_bad_item_is_recorded_and_passed_over(
     counted = tmp_path / "count"
     monkeypatch.setenv("COUNT", str(counted))
     texts = {**TEXTS, "bad": text}
-    became, _ = walk(tmp_path, texts, pool, pipeline())
+    make, limits = (short, SHORT) if text == "SLEEP" else (pool, LIMITS)
+    became, _ = walk(tmp_path, texts, make, pipeline(), limits)
     assert became == {**told(TEXTS), "bad": f" [{reason}]"}
     tries = Counter(counted.read_text().splitlines())[f"{text} 0.0"]
     assert tries == (1 if text == "RAISE" else 2)
     # It is on record: not tried again, unless the limits that ended it are others.
-    _, tally = walk(tmp_path, texts, pool, pipeline())
+    _, tally = walk(tmp_path, texts, make, pipeline(), limits)
     assert not tally.made
     if text == "SLEEP":
         monkeypatch.setenv("AWAKE", "1")
-        more = Limits(wall_s=20.0, memory_gb=0.5)
-        became, tally = walk(tmp_path, texts, pool, pipeline(), more)
+        became, tally = walk(tmp_path, texts, pool, pipeline())
         assert tally.made["shout"] == 1
         assert became == told(texts)
 
