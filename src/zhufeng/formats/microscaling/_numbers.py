@@ -93,6 +93,7 @@ def _number(
     under = code + element.lowest - field
     below = mux(under > 0, under, 0) + (_FRACTION - element.fraction)
     down = saturate(below, UInt(5))
+    # To nearest, nothing is left from 25 bits down on: a unit of 0 says so, too.
     unit = shift_left(const(UInt(1), 1), down, 26 if noise is None else 32)
     kept = as_uint(_carried(significand, unit, down, noise) & ~as_bits(wrap(unit - 1, 32)))
     if noise is not None:
