@@ -52,17 +52,20 @@ def measure(quick: bool, seed: int) -> Report:
     if not quick:
         _train_the_rest()
     results = store.standing_results(every_run())
-    chosen = recommended(results)
+    chosen, none = recommended(results), Figure(None)
     figures: dict[str, Figure] = {
         "loss_change_upper_pct": Figure(upper_pct(results, chosen, JUDGED_ON) if chosen else None),
-        "extra_steps_pct": Figure(extra_steps_pct(results, chosen, BRANCH) if chosen else None),
+        "extra_steps_pct": none if chosen is None else extra_steps_pct(results, chosen) or none,
         "mxfp8_loss_change_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON)),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
         "second_half_upper_pct": Figure(
             upper_pct(results, chosen, JUDGED_ON, BRANCH) if chosen else None
         ),
+        "second_half_extra_steps_pct": none
+        if chosen is None
+        else extra_steps_pct(results, chosen, BRANCH) or none,
         "mxfp8_second_half_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON, BRANCH)),
-        "seeds_needed": Figure(seeds_needed(results, PLANNED)),
+        "seeds_needed": Figure(seeds_needed(results, chosen or PLANNED)),
         "second_half_seeds_needed": Figure(seeds_needed(results, PLANNED, BRANCH)),
     }
     for policy, reference in product(POLICIES, SMALL):

@@ -13,7 +13,6 @@ from convergence_runs.plan import (
     CHOSEN_ON,
     JUDGED_ON,
     SHORTER,
-    SHORTER_ON,
     SMALL,
     Run,
 )
@@ -107,25 +106,32 @@ def recommended(results: Results) -> str | None:
     return None
 
 
-def extra_steps_pct(results: Results, policy: str, since: float = 0.0) -> float | None:
-    """How many steps more it takes to bf16's loss: the mean over seeds, of the worst reference.
+def extra_steps_pct(results: Results, policy: str, since: float = 0.0) -> Figure | None:
+    """How many steps more it takes to bf16's loss, of the worst reference: the mean over seeds with
+    its 95% t-interval.
 
-    What steps are worth is taken from bf16 trained for fewer of them: near the end the loss falls
-    in proportion to the logarithm of the steps. None where trainings are missing.
+    What steps are worth is taken from bf16 trained for half of them, on the same seeds: the loss
+    falls in proportion to the logarithm of the steps. A branch's loss is of half of its steps in
+    the policy. None where trainings are missing, or the fall is not certain.
     """
     found = [_extra(results, reference, policy, since) for reference in SMALL]
     known = [one for one in found if one is not None]
-    return max(known) if len(known) == len(found) else None
+    if len(known) < len(found):
+        return None
+    return max(known, key=lambda one: one.value or 0.0)
 
 
-def _extra(results: Results, reference: str, policy: str, since: float) -> float | None:
-    falls = _differences(results, [Run(reference, BASELINE, seed, SHORTER) for seed in SHORTER_ON])
-    runs = [Run(reference, policy, seed, since=since) for seed in JUDGED_ON]
-    losses = _differences(results, runs)
+def _extra(results: Results, reference: str, policy: str, since: float) -> Figure | None:
+    shorter = [Run(reference, BASELINE, seed, SHORTER) for seed in JUDGED_ON]
+    ours = [Run(reference, policy, seed, since=since) for seed in JUDGED_ON]
+    falls, losses = _differences(results, shorter), _differences(results, ours)
     if falls is None or losses is None:
         return None
-    slope = statistics.mean(falls) / math.log(SHORTER)
-    return 100 * statistics.mean(math.exp(-loss / slope) - 1 for loss in losses)
+    fall = interval(falls)
+    if fall is None or fall.value is None or (fall.low or 0.0) <= 0:
+        return None
+    slope = fall.value / -math.log(SHORTER)
+    return interval([100 * (math.exp(loss / slope) - 1) for loss in losses])
 
 
 def _differences(results: Results, runs: Sequence[Run]) -> list[float] | None:

@@ -12,6 +12,7 @@ from convergence_runs.plan import (
     IN_TURN,
     JUDGED,
     JUDGED_ON,
+    PLACEBO,
     SCREENED_ON,
     Run,
     runs_of,
@@ -33,15 +34,17 @@ def _wanted(results: Results) -> Iterator[Run]:
     for seed in CHOSEN_ON:
         left = (one for one in IN_TURN if seed in SCREENED_ON or not is_out(results, one))
         yield from _of_seed(seed, left)
+        if seed in SCREENED_ON:
+            yield from runs_of(PLACEBO, range(seed, seed + 1), BRANCH)
     chosen = recommended(results)
     judged = [one for one in (chosen, *JUDGED) if one is not None]
     for seed in JUDGED_ON:
         yield from _of_seed(seed, judged)
-    yield from shorter_runs()
-    if chosen is not None:
-        yield from runs_of(chosen, JUDGED_ON)
-    for policy in (one for one in POLICIES if one not in (BASELINE, "fp32")):
+    for policy in (one for one in POLICIES if one != BASELINE):
         yield from runs_of(policy, SCREENED_ON, BRANCH)
+    yield from shorter_runs()
+    for policy in judged:
+        yield from runs_of(policy, JUDGED_ON)
 
 
 def _of_seed(seed: int, policies: Iterable[str]) -> Iterator[Run]:

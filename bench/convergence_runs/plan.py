@@ -31,11 +31,13 @@ PLANNED = "block6"
 """The policy that the design begins with."""
 IN_TURN = (PLANNED, "block6-late", "block5-late", "block4-late", "block5", "block4", "block8")
 """The same in the order in which they are trained."""
+PLACEBO = "fp32"
+"""What should change nothing: how far it does is how far chance goes."""
 JUDGED = ("mxfp8",)
 """What is judged beside the one that is chosen."""
-SHORTER, SHORTER_ON = 0.8, range(5, 8)
-"""The share of the steps for which the baseline is trained too, and on which seeds: so it is known
-what steps are worth."""
+SHORTER = 0.5
+"""The share of the steps for which the baseline is trained too, where policies are judged: so it is
+known what steps are worth."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def runs_of(policy: str, seeds: range, since: float = 0.0) -> list[Run]:
 
 def shorter_runs() -> list[Run]:
     """Those of the baseline for fewer steps."""
-    return [Run(reference, BASELINE, seed, SHORTER) for seed in SHORTER_ON for reference in SMALL]
+    return [Run(reference, BASELINE, seed, SHORTER) for seed in JUDGED_ON for reference in SMALL]
 
 
 def every_run() -> Iterator[Run]:

@@ -22,11 +22,11 @@ def predicted(runs: Sequence[Run], results: Mapping[Run, Result]) -> str:
     Hours are by what the same reference and policy, or else the slowest of the reference, took
     before; where nothing was trained yet, there is no telling.
     """
-    steps: dict[str, int] = defaultdict(int)
+    steps: dict[str, float] = defaultdict(float)
     for run in runs:
-        steps[run.reference] += run.steps
+        steps[run.reference] += run.steps * (1 - run.since)
     macs = {name: macs_per_step(name) for name in steps}
-    whole = sum(macs[name] * count for name, count in steps.items())
+    whole = round(sum(macs[name] * count for name, count in steps.items()))
     hours = sum(_seconds(run, results) for run in runs) / 3600
     told = "unknown" if math.isnan(hours) else f"about {hours:.1f}"
     return (
@@ -47,9 +47,12 @@ def macs_per_step(reference: str) -> int:
 
 
 def _seconds(run: Run, results: Mapping[Run, Result]) -> float:
+    """By the reference's trainings in the same policy, or else by the slowest one's; a branch is
+    in its policy for a part of the steps alone, and hardly ever trains the others itself.
+    """
     spent: dict[str, list[float]] = defaultdict(list)
     for other, result in results.items():
         if other.reference == run.reference:
-            spent[other.policy].append(result["cpu_s"] / other.share)
+            spent[other.policy].append(result["cpu_s"] / (other.share * (1 - other.since)))
     own = spent.get(run.policy) or [max(map(statistics.median, spent.values()), default=math.nan)]
-    return statistics.median(own) * run.share
+    return statistics.median(own) * run.share * (1 - run.since)

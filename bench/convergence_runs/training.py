@@ -89,16 +89,23 @@ class _Trunk(ReferenceTask):
     def take_up(self) -> None:
         """Begin a branch where the trunk ends, if it is there and nothing is trained yet."""
         if self._run.since == BRANCH and self._kept.exists() and not any(self._folder.iterdir()):
-            self._folder.rmdir()
-            shutil.copytree(self._kept, self._folder)
+            part = self._folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(self._kept, part)
+            part.rename(self._folder)
 
     def batch(self, step: int, micro: int) -> tuple[Tensor, Tensor]:
         """See `ReferenceTask`; a checkpoint of the steps before is there."""
-        of_trunk = self._run.policy == BASELINE or self._run.since == BRANCH
+        whole = self._run.policy == BASELINE and self._run.share == 1
+        of_trunk = whole or self._run.since == BRANCH
         if step == self._branch and of_trunk and not self._kept.exists():
             part = self._kept.with_suffix(f".{os.getpid()}")
+            shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(self._folder, part, ignore=shutil.ignore_patterns("tensorboard"))
-            part.rename(self._kept)
+            try:
+                part.rename(self._kept)
+            except OSError:  # Another training of this seed was first.
+                shutil.rmtree(part)
         return super().batch(step, micro)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import runpy
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from convergence_runs import compare, identity, store
+from convergence_runs import compare, identity, store, training
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
@@ -22,7 +24,6 @@ from convergence_runs.plan import (
     IN_TURN,
     JUDGED_ON,
     PLANNED,
-    SHORTER,
     SMALL,
     Run,
     every_run,
@@ -54,11 +55,13 @@ def loss(run: Run, worse: float = 0.0) -> float:
     return float(basin * (1 - 0.05 * math.log(run.share)) * (1 + worse))
 
 
-def made(worse: dict[str, float], since: float = 0.0) -> dict[Run, Result]:
+def made(
+    worse: dict[str, float], since: float = 0.0, seeds: range = range(10)
+) -> dict[Run, Result]:
     """Trainings of policies worse than bf16 by some share, a little more or less by seed."""
     found = {run: result(loss(run)) for run in (*runs_of(BASELINE, range(10)), *shorter_runs())}
     for policy, share in worse.items():
-        for run in runs_of(policy, range(10), since):
+        for run in runs_of(policy, seeds, since):
             spread = 0.001 * ((run.seed * 7) % 5 - 2)
             found[run] = result(loss(run, share + spread))
     return found
@@ -91,10 +94,20 @@ def test_changes_are_those_of_the_same_seed() -> None:
 
 def test_a_loss_that_more_steps_make_up_for() -> None:
     """1% more, where twice the steps are worth 5% ln 2: e^(0.01 / 0.05) times the steps."""
-    found = compare.extra_steps_pct(made({"block5": 0.01}), "block5")
-    assert found == pytest.approx(100 * (math.exp(0.2) - 1), rel=0.02)
+    results = made({"block5": 0.01})
+    found = compare.extra_steps_pct(results, "block5")
+    assert found is not None
+    assert found.value == pytest.approx(100 * (math.exp(0.2) - 1), rel=0.02)
+    assert 0 < (found.low or 0) < 100 * (math.exp(0.2) - 1) < (found.high or 0)
+    branches = {**results, **made({"block5": 0.0}, BRANCH)}
+    half = compare.extra_steps_pct(branches, "block5", BRANCH)
+    assert half is not None
+    assert half.value == pytest.approx(0, abs=0.5)
     assert compare.extra_steps_pct({}, "block5") is None
-    assert math.log(SHORTER) < 0
+    # Where it is not certain that more steps help, nothing is told.
+    for run in shorter_runs():
+        results[run] = result(loss(Run(run.reference, BASELINE, run.seed), 0.01 * (run.seed - 7)))
+    assert compare.extra_steps_pct(results, "block5") is None
 
 
 def test_seeds_that_a_narrow_interval_takes() -> None:
@@ -107,6 +120,9 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     worse = {"block4": 0.03, "block4-late": 0.02, "block5": 0.003, "block6": 0.0}
     assert compare.recommended(made(worse, BRANCH)) == "block5"
     assert compare.recommended(made({**worse, "block4-late": 0.001}, BRANCH)) == "block4-late"
+    # On other seeds it is judged.
+    later = {run: one for run, one in made({"block5": 0.1}, BRANCH).items() if run.seed > 4}
+    assert compare.recommended({**made(worse, BRANCH), **later}) == "block5"
     # The mean is below the bound, and the interval's end is not.
     assert compare.recommended(made({**worse, "block5": 0.0045}, BRANCH)) is None
     del worse["block4-late"]
@@ -156,6 +172,24 @@ def test_every_policy_and_reference_has_an_identity_of_its_own() -> None:
 def test_the_page_has_the_standing_results() -> None:
     made = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_precision.py"))
     assert made["page"](store.standing_results(every_run())) == made["PAGE"].read_text()
+
+
+def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
+    run, other = (Run("mlp-small", "block5", seed, share=0.01, since=BRANCH) for seed in (0, 1))
+    whole = training.trained(run)
+    (trunk,) = tmp_path.iterdir()
+    again = training.trained(run)
+    assert {**again, "cpu_s": 0} == {**whole, "cpu_s": 0}
+    assert training.trained(replace(run, policy="block4"))["final_loss"] != whole["final_loss"]
+    # The trunk is what it goes on from: with that of another seed it ends elsewhere.
+    training.trained(other)
+    (foreign,) = set(tmp_path.iterdir()) - {trunk}
+    shutil.rmtree(trunk)
+    foreign.rename(trunk)
+    assert training.trained(run)["final_loss"] != whole["final_loss"]
 
 
 def test_a_branch_is_the_baseline_until_it_begins() -> None:

@@ -310,22 +310,27 @@ def test_arguments_that_are_not_known_are_refused() -> None:
         model(torch.ones(4, 4))
 
 
-def test_formats_without_a_model_yet_are_refused() -> None:
+def test_what_cannot_be_trained_in_is_refused() -> None:
     layer = nn.Linear(4, 4)
-    emulation = emulate(layer, uniform("mxfp8_e4m3"), seed=0)
-    with pytest.raises(InputError, match="training in mxfp8_e4m3"), emulation.at(0, 0):
+    emulation = emulate(layer, uniform("mxfp8_e5m2"), seed=0)
+    with pytest.raises(InputError, match="training in mxfp8_e5m2"), emulation.at(0, 0):
         layer(torch.ones(2, 4))
     with pytest.raises(InputError, match="a number from 0 of 64 bits"):
         emulate(layer, named_policy("block6"), seed=-1)
 
 
-def test_without_rows_there_are_no_products() -> None:
+@pytest.mark.parametrize("number_format", ["bf16", "block6", "mxfp8_e4m3", "nvfp4"])
+@pytest.mark.parametrize("storage", ["bf16", "same"])
+@pytest.mark.parametrize("shape", [(0, 4), (0, 2, 4)])
+def test_without_rows_there_are_no_products(
+    number_format: NumberFormat, storage: str, shape: tuple[int, ...]
+) -> None:
     layer = nn.Linear(4, 3)
-    emulation = emulate(layer, named_policy("block6"), seed=0)
-    x = torch.ones(0, 4, requires_grad=True)
+    emulation = emulate(layer, uniform(number_format, storage=storage), seed=0)
+    x = torch.ones(shape, requires_grad=True)
     with emulation.at(0, 0):
         out = layer(x)
     out.sum().backward()
-    assert out.shape == (0, 3)
+    assert out.shape == (*shape[:-1], 3)
     assert layer.weight.grad is not None
     assert not layer.weight.grad.any()

@@ -35,9 +35,22 @@ class Ready:
     """An operand."""
 
     numbers: Tensor
-    """Elements times their scales, fp32 (..., rows, k)."""
+    """Elements times their scales, fp32 (..., rows, k).
+
+    An element of 2^128 is an infinity here (rule 7.2), and would be none in a dot unit.
+    """
     spacing: int
     """All of them are multiples of 2 to the power of it."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An operand in as few bytes as it takes."""
+
+    packed: host.StoredScaled
+    element: Element
+    device: torch.device
+    """Where its numbers are wanted."""
 
 
 def whole(size: int) -> bool:
@@ -79,13 +92,12 @@ def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:
     return summed(a.numbers.double(), b.numbers.double(), MX_BLOCK, normal=normal)
 
 
-def stored(ready: Ready, form: Operands) -> tuple[host.StoredScaled, Operands]:
+def stored(ready: Ready, form: Operands) -> Kept:
     """See `Family`."""
-    array = ready.numbers.cpu().numpy()
-    return host.stored_mx(array, ELEMENTS[form.format]), form
+    element, numbers = ELEMENTS[form.format], ready.numbers
+    return Kept(host.stored_mx(numbers.cpu().numpy(), element), element, numbers.device)
 
 
-def restored(saved: tuple[host.StoredScaled, Operands]) -> Tensor:
+def restored(saved: Kept) -> Tensor:
     """See `Family`."""
-    packed, form = saved
-    return torch.from_numpy(host.restored_mx(packed, ELEMENTS[form.format]))
+    return torch.from_numpy(host.restored_mx(saved.packed, saved.element)).to(saved.device)

@@ -52,13 +52,14 @@ def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:
     return out
 
 
-def stored(ready: Ready, form: Operands) -> host.StoredScaled:
-    """See `Family`."""
+def stored(ready: Ready, form: Operands) -> tuple[host.StoredScaled, torch.device]:
+    """See `Family`; and where its numbers are wanted."""
     del form
-    return host.stored_nvfp4(ready.blocks)
+    return host.stored_nvfp4(ready.blocks), ready.numbers.device
 
 
-def restored(saved: host.StoredScaled) -> Tensor:
+def restored(saved: tuple[host.StoredScaled, torch.device]) -> Tensor:
     """See `Family`."""
-    blocks = host.restored_nvfp4(saved)
-    return torch.from_numpy(blocks.numbers() * blocks.tensor_scale)
+    packed, device = saved
+    blocks = host.restored_nvfp4(packed)
+    return torch.from_numpy(blocks.numbers() * blocks.tensor_scale).to(device)

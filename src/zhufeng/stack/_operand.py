@@ -70,8 +70,8 @@ def prepared(x: Tensor, turning: Turning) -> Any:
 
 
 def prepared_window(images: Tensor, turning: Turning, window: Window) -> Any:
-    """The rows of a convolution in their format; pixels are quantised once, where that is all
-    the same.
+    """The rows of a convolution in their format; pixels are quantised once, where blocks are cut
+    alike: the scale of a tensor is then that of all pixels, and each has its random bytes once.
     """
     family = family_of(turning.form.format)
     plain = turning.signs is None and not turning.form.tile

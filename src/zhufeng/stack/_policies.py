@@ -57,9 +57,8 @@ def _variants(number_format: NumberFormat) -> list[Policy]:
 
 
 def _nvfp4() -> Policy:
-    """As arXiv 2509.25149 trains with it: attention and about 15% of the linear work in bf16 (here
-    first and last layers, and the last feed-forward network of the small GPTs), weights in tiles,
-    gradients stochastic, and both operands of weight gradients rotated.
+    """As arXiv 2509.25149 trains with it: attention, the head and some of the last layers' work in
+    bf16, weights in tiles, gradients stochastic, and both operands of weight gradients rotated.
     """
     own = Operands(format="nvfp4")
     narrow = Rule(
@@ -68,18 +67,27 @@ def _nvfp4() -> Policy:
         gradient=replace(own, rounding="stochastic"),
         rotated=("weight_gradient",),
     )
-    ends = ("head", "stem.*", "layers.2.feed_forward.*")
+    # Of the small GPTs' linear work a fifth, of the other references' 4%.
+    ends = ("head", "stem.*", "layers.2.feed_forward.down")
+    return Policy(name="nvfp4", rules=(narrow, *_wide_at(*ends)))
+
+
+def _mxfp8() -> Policy:
+    """As arXiv 2506.08027 trains with it: E4M3 for all tensors, attention and the head in bf16."""
+    return Policy(name="mxfp8", rules=(_rule("mxfp8_e4m3"), *_wide_at("head")))
+
+
+def _wide_at(*modules: str) -> tuple[Rule, Rule]:
+    """Some modules in bf16, and all that multiplies no weight."""
     wide = _rule("bf16")
-    rules = (narrow, replace(wide, modules=ends), replace(wide, kinds=("attention", "matmul")))
-    return Policy(name="nvfp4", rules=rules)
+    return replace(wide, modules=modules), replace(wide, kinds=("attention", "matmul"))
 
 
 def _all() -> dict[str, Policy]:
     found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
     found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
     found += [*map(_late, NARROW[1:]), *_variants("block5")]
-    # As arXiv 2506.08027 trains with it.
-    found += [Policy(name="mxfp8", rules=(_rule("mxfp8_e4m3"),)), _nvfp4()]
+    found += [_mxfp8(), _nvfp4()]
     return {policy.name: policy for policy in found}
 
 

@@ -27,8 +27,10 @@ def summed(a: Tensor, b: Tensor, block: int, *, normal: bool) -> Tensor:
         block: of how many of them along k each step takes the sum.
         normal: no step's number is below the normal ones of fp32.
     """
-    out = torch.zeros(*a.shape[:-1], b.shape[-2], device=a.device)
-    rows, columns = max(1, a.shape[-2]), max(1, b.shape[-2])
+    out = torch.zeros(*a.shape[:-1], b.shape[-2], dtype=torch.float32, device=a.device)
+    if not (a.numel() and b.numel()):
+        return out
+    rows, columns = a.shape[-2], b.shape[-2]
     if a.device.type == "cpu":
         columns = min(columns, _COLUMNS)
         rows = _TILE // columns

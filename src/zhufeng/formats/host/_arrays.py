@@ -89,7 +89,7 @@ def cut_up(x: Floats, block: int, step: int) -> NDArray[np.uint32]:
 
 def joined(blocks: Floats, size: int) -> Floats:
     """Blocks (..., rows, blocks, block) as numbers (..., rows, size)."""
-    rows = blocks.reshape(*blocks.shape[:-2], -1)
+    rows = blocks.reshape(*blocks.shape[:-2], blocks.shape[-2] * blocks.shape[-1])
     return np.ascontiguousarray(rows[..., :size])
 
 

@@ -151,7 +151,8 @@ def restored_nvfp4(x: StoredScaled) -> Nvfp4:
 
 
 def _packed(elements: Codes, element: Element) -> Codes:
-    sixteen = elements.reshape(*elements.shape[:-2], -1, BLOCK)
+    *lead, count, own = elements.shape
+    sixteen = elements.reshape(*lead, count * own // BLOCK, BLOCK)
     empty = _BYTE - element.bits
     # Their bits as those of a signed integer.
     signed: Array = (sixteen << np.uint8(empty)).view(np.int8) >> np.int8(empty)
