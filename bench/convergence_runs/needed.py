@@ -32,10 +32,9 @@ def needed(results: Results) -> list[Run]:
 
 def _wanted(results: Results) -> Iterator[Run]:
     for seed in CHOSEN_ON:
-        left = (one for one in IN_TURN if seed in SCREENED_ON or not is_out(results, one))
-        yield from _of_seed(seed, left)
-        if seed in SCREENED_ON:
-            yield from runs_of(PLACEBO, range(seed, seed + 1), BRANCH)
+        screened = seed in SCREENED_ON
+        left = (one for one in IN_TURN if screened or not is_out(results, one))
+        yield from _of_seed(seed, [PLACEBO, *left] if screened else left)
     chosen = recommended(results)
     judged = [one for one in (chosen, *JUDGED) if one is not None]
     for seed in JUDGED_ON:

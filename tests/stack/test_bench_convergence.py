@@ -23,7 +23,7 @@ from convergence_runs.plan import (
     CHOSEN_ON,
     IN_TURN,
     JUDGED_ON,
-    PLANNED,
+    PLACEBO,
     SMALL,
     Run,
     every_run,
@@ -134,7 +134,7 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
     every = set(every_run())
     results: dict[Run, Result] = {}
     first = needed(results)
-    assert [run.policy for run in first[:8]] == [BASELINE] * 4 + [PLANNED] * 4
+    assert [run.policy for run in first[:8]] == [BASELINE] * 4 + [PLACEBO] * 4
     assert [run.since for run in first[:8]] == [0.0] * 4 + [BRANCH] * 4
     rounds = 0
     while left := needed(results):
