@@ -62,6 +62,8 @@ def cell(results: Results, reference: str, policy: str, seeds: range, since: flo
     found = loss_changes_pct(results, reference, policy, seeds, since)
     if found is None or found.value is None:
         return ""
+    if found.low is None:
+        return f"{found.value:+.2f}% (1 seed)"
     few = "" if found.runs == len(seeds) else f", {found.runs} seeds"
     return f"{found.value:+.2f}% ({found.low:+.2f} to {found.high:+.2f}{few})"
 

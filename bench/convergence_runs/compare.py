@@ -31,7 +31,7 @@ def loss_changes_pct(
 ) -> Figure | None:
     """The mean change of the final held-out loss in percent, with its 95% t-interval.
 
-    None below two seeds that both have been trained on.
+    Without an interval of one seed; None where there is no seed that both have been trained on.
     """
     return interval(_changes(results, reference, policy, seeds, since))
 
@@ -50,10 +50,12 @@ def _changes(
 
 
 def interval(values: Sequence[float]) -> Figure | None:
-    """Their mean with its 95% t-interval; None below two."""
-    if len(values) - 1 not in _T:
+    """Their mean with its 95% t-interval, of one value without; None of none."""
+    if not values:
         return None
     mean, count = statistics.mean(values), len(values)
+    if count == 1:
+        return Figure(mean)
     half = _T[count - 1] * statistics.stdev(values) / math.sqrt(count)
     return Figure(mean, mean - half, mean + half, count)
 
@@ -87,7 +89,8 @@ def is_out(results: Results, policy: str) -> bool:
     there are, two at least.
     """
     found = [loss_changes_pct(results, one, policy, CHOSEN_ON, BRANCH) for one in SMALL]
-    return any(one is not None and (one.value or 0) > BOUND_PCT for one in found)
+    known = [one for one in found if one is not None and one.runs > 1]
+    return any((one.value or 0.0) > BOUND_PCT for one in known)
 
 
 def recommended(results: Results) -> str | None:

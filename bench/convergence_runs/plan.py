@@ -23,13 +23,31 @@ BY_COST = (
     "block5",
     "block5-late",
     "block6",
+    "block6-tiles",
+    "block6-rotated",
     "block6-late",
+    "block6-finer-weights",
+    "block6-finer-activations",
+    "block6-finer-gradients",
     "block8",
 )
 """Policies from which one is chosen, by the square of their bits times mean passes."""
 PLANNED = "block6"
 """The policy that the design begins with."""
-IN_TURN = (PLANNED, "block6-late", "block5-late", "block4-late", "block5", "block4", "block8")
+IN_TURN = (
+    PLANNED,
+    "block6-late",
+    "block5-late",
+    "block6-rotated",
+    "block6-tiles",
+    "block8",
+    "block6-finer-weights",
+    "block6-finer-activations",
+    "block6-finer-gradients",
+    "block4-late",
+    "block5",
+    "block4",
+)
 """The same in the order in which they are trained."""
 PLACEBO = "fp32"
 """What should change nothing: how far it does is how far chance goes."""

@@ -76,7 +76,10 @@ def test_intervals_are_students() -> None:
         assert found is not None
         right = stats.t.interval(0.95, count - 1, np.mean(values), stats.sem(values))
         assert (found.low, found.high) == pytest.approx(right, rel=1e-3)
-    assert compare.interval([1.0]) is None
+    assert compare.interval([]) is None
+    alone = compare.interval([1.0])
+    assert alone is not None
+    assert (alone.value, alone.low, alone.high) == (1.0, None, None)
 
 
 def test_changes_are_those_of_the_same_seed() -> None:

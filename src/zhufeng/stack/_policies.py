@@ -29,31 +29,34 @@ def _narrow(number_format: NumberFormat) -> Rule:
     return _rule(number_format, **_STOCHASTIC)
 
 
-def _in_planes(rule: Rule) -> Rule:
-    """With two planes of all operands: three passes."""
-    weight, activation, gradient = (
-        replace(one, planes=2) for one in (rule.weight, rule.activation, rule.gradient)
-    )
-    return replace(rule, weight=weight, activation=activation, gradient=gradient)
+def _in_planes(rule: Rule, *roles: str) -> Rule:
+    """With two planes of some operands."""
+    return replace(rule, **{role: replace(getattr(rule, role), planes=2) for role in roles})
+
+
+_ROLES = ("weight", "activation", "gradient")
 
 
 def _late(number_format: NumberFormat) -> Policy:
     """Three passes in the last tenth of the training."""
     rule = _narrow(number_format)
-    return Policy(name=f"{number_format}-late", rules=(rule, replace(_in_planes(rule), since=0.9)))
+    rules = (rule, replace(_in_planes(rule, *_ROLES), since=0.9))
+    return Policy(name=f"{number_format}-late", rules=rules)
 
 
 def _variants(number_format: NumberFormat) -> list[Policy]:
     """What else a width can be asked for, each alone."""
     rule = _narrow(number_format)
     tiled = replace(rule, weight=replace(rule.weight, tile=True))
-    wider = replace(rule, gradient=replace(rule.gradient, planes=2))
     rotated = replace(rule, rotated=("input_gradient", "weight_gradient"))
-    return [
+    found = [
         Policy(name=f"{number_format}-tiles", rules=(tiled,)),
         Policy(name=f"{number_format}-rotated", rules=(rotated,)),
-        Policy(name=f"{number_format}-gradients", rules=(wider,)),
     ]
+    for role in _ROLES:
+        finer = _in_planes(rule, role)
+        found.append(Policy(name=f"{number_format}-finer-{role}s", rules=(finer,)))
+    return found
 
 
 def _nvfp4() -> Policy:
@@ -86,7 +89,7 @@ def _wide_at(*modules: str) -> tuple[Rule, Rule]:
 def _all() -> dict[str, Policy]:
     found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
     found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
-    found += [*map(_late, NARROW[1:]), *_variants("block5")]
+    found += [*map(_late, NARROW[1:]), *_variants("block6")]
     found += [_mxfp8(), _nvfp4()]
     return {policy.name: policy for policy in found}
 
