@@ -30,6 +30,7 @@ from convergence_runs.compare import (
 )
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
+    BASELINE,
     BRANCH,
     CHOSEN_ON,
     JUDGED_ON,
@@ -68,7 +69,7 @@ def measure(quick: bool, seed: int) -> Report:
         "seeds_needed": Figure(seeds_needed(results, chosen or PLANNED)),
         "second_half_seeds_needed": Figure(seeds_needed(results, PLANNED, BRANCH)),
     }
-    for policy, reference in product(POLICIES, SMALL):
+    for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
         stem = f"{policy}_{reference}".replace("-", "_")
         for kind, since in (("", 0.0), ("_second_half", BRANCH)):
             for name, seeds in (("judged", JUDGED_ON), ("chosen_on", CHOSEN_ON)):
