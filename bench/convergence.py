@@ -21,6 +21,7 @@ from itertools import product
 
 from convergence_runs import store
 from convergence_runs.compare import (
+    Results,
     extra_steps_pct,
     loss_changes_pct,
     recommended,
@@ -53,21 +54,18 @@ def measure(quick: bool, seed: int) -> Report:
     if not quick:
         _train_the_rest()
     results = store.standing_results(every_run())
-    chosen, none = recommended(results), Figure(None)
+    chosen = recommended(results)
+    shown = chosen or PLANNED
     figures: dict[str, Figure] = {
-        "loss_change_upper_pct": Figure(upper_pct(results, chosen, JUDGED_ON) if chosen else None),
-        "extra_steps_pct": none if chosen is None else extra_steps_pct(results, chosen) or none,
-        "mxfp8_loss_change_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON)),
+        "loss_change_upper_pct": _upper(results, chosen, 0.0),
+        "extra_steps_pct": _extra_steps(results, chosen, 0.0),
+        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", 0.0),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
-        "second_half_upper_pct": Figure(
-            upper_pct(results, chosen, JUDGED_ON, BRANCH) if chosen else None
-        ),
-        "second_half_extra_steps_pct": none
-        if chosen is None
-        else extra_steps_pct(results, chosen, BRANCH) or none,
-        "mxfp8_second_half_upper_pct": Figure(upper_pct(results, "mxfp8", JUDGED_ON, BRANCH)),
-        "seeds_needed": Figure(seeds_needed(results, chosen or PLANNED)),
-        "second_half_seeds_needed": Figure(seeds_needed(results, PLANNED, BRANCH)),
+        "second_half_upper_pct": _upper(results, chosen, BRANCH),
+        "second_half_extra_steps_pct": _extra_steps(results, chosen, BRANCH),
+        "mxfp8_second_half_upper_pct": _upper(results, "mxfp8", BRANCH),
+        "seeds_needed": Figure(seeds_needed(results, shown)),
+        "second_half_seeds_needed": Figure(seeds_needed(results, shown, BRANCH)),
     }
     for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
         stem = f"{policy}_{reference}".replace("-", "_")
@@ -81,6 +79,15 @@ def measure(quick: bool, seed: int) -> Report:
         "trainings": f"{len(results)} made, {len(needed(results))} needed",
     }
     return Report(figures, beside)
+
+
+def _upper(results: Results, policy: str | None, since: float) -> Figure:
+    return Figure(upper_pct(results, policy, JUDGED_ON, since) if policy else None)
+
+
+def _extra_steps(results: Results, policy: str | None, since: float) -> Figure:
+    found = extra_steps_pct(results, policy, since) if policy else None
+    return found or Figure(None)
 
 
 def _train_the_rest() -> None:

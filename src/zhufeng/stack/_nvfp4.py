@@ -1,4 +1,4 @@
-"""NVFP4 as an operand: rules 7.8 to 7.17 of docs/formats.md."""
+"""NVFP4 as an operand: rules 7.8 to 7.18 of docs/formats.md."""
 
 from __future__ import annotations
 
