@@ -1,11 +1,13 @@
 """What number formats do to training: the change of the final held-out loss against bf16.
 
 Each frozen reference (its small size) is trained in the policies of ``zhufeng.stack.POLICIES``, and
-compared seed by seed with bf16: the 95% t-interval of the mean change. Whole trainings spread by
-more than a percent from seed to seed, in either direction, so policies are first seen as branches:
-bf16 for half of the steps, then the policy; both sides have the first half in common. Of those that
-lose less than 0.5% on seeds 0 and 1 the cheapest whose interval stays below that on seeds 0 to 4 is
-chosen, judged as a branch on 5 to 9, and then trained from the beginning on these. A full run
+compared seed by seed with bf16: the 95% t-interval of the mean change. Trained from the first step,
+the same model ends a percent or two better or worse whatever the format, even in fp32, so what is
+compared are branches: both sides have a first part in common, in bf16, and one goes on in the
+policy. All policies are screened on seed 0 with half of the steps in the policy. Of those that lose
+less than 0.5%, the cheapest whose interval stays below that on seeds 0 to 4, with nine tenths of
+the steps in the policy, is chosen and judged in the same way on 5 to 9: ``loss_change_upper_pct``.
+Then it is trained from the first step on these too: ``whole_loss_change_upper_pct``. A full run
 trains what ``bench/results/convergence.json`` does not hold yet, two trainings at a time, each on
 one core, adds each result as it comes, and so goes on after a kill. ``--quick`` only reads that
 file: together the trainings take many hours, which are told before they begin. A result whose code,
@@ -32,10 +34,11 @@ from convergence_runs.compare import (
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
-    BRANCH,
     CHOSEN_ON,
+    EARLY,
+    HALF,
     JUDGED_ON,
-    PLANNED,
+    PLACEBO,
     SMALL,
     Run,
     every_run,
@@ -55,21 +58,18 @@ def measure(quick: bool, seed: int) -> Report:
         _train_the_rest()
     results = store.standing_results(every_run())
     chosen = recommended(results)
-    shown = chosen or PLANNED
     figures: dict[str, Figure] = {
-        "loss_change_upper_pct": _upper(results, chosen, 0.0),
-        "extra_steps_pct": _extra_steps(results, chosen, 0.0),
-        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", 0.0),
+        "loss_change_upper_pct": _upper(results, chosen, EARLY),
+        "extra_steps_pct": _extra_steps(results, chosen),
+        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", EARLY),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
-        "second_half_upper_pct": _upper(results, chosen, BRANCH),
-        "second_half_extra_steps_pct": _extra_steps(results, chosen, BRANCH),
-        "mxfp8_second_half_upper_pct": _upper(results, "mxfp8", BRANCH),
-        "seeds_needed": Figure(seeds_needed(results, shown)),
-        "second_half_seeds_needed": Figure(seeds_needed(results, shown, BRANCH)),
+        "fp32_loss_change_upper_pct": Figure(upper_pct(results, PLACEBO, CHOSEN_ON, EARLY)),
+        "whole_loss_change_upper_pct": _upper(results, chosen, 0.0),
+        "whole_seeds_needed": Figure(seeds_needed(results, chosen) if chosen else None),
     }
     for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
         stem = f"{policy}_{reference}".replace("-", "_")
-        for kind, since in (("", 0.0), ("_second_half", BRANCH)):
+        for kind, since in (("", EARLY), ("_second_half", HALF), ("_whole", 0.0)):
             for name, seeds in (("judged", JUDGED_ON), ("chosen_on", CHOSEN_ON)):
                 changes = loss_changes_pct(results, reference, policy, seeds, since)
                 if changes is not None:
@@ -85,8 +85,8 @@ def _upper(results: Results, policy: str | None, since: float) -> Figure:
     return Figure(upper_pct(results, policy, JUDGED_ON, since) if policy else None)
 
 
-def _extra_steps(results: Results, policy: str | None, since: float) -> Figure:
-    found = extra_steps_pct(results, policy, since) if policy else None
+def _extra_steps(results: Results, policy: str | None) -> Figure:
+    found = extra_steps_pct(results, policy, EARLY) if policy else None
     return found or Figure(None)
 
 

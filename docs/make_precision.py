@@ -13,14 +13,19 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "bench"))
 
 from convergence_runs import store  # noqa: E402
-from convergence_runs.compare import Results, loss_changes_pct, seeds_needed  # noqa: E402
+from convergence_runs.compare import (  # noqa: E402
+    Results,
+    loss_changes_pct,
+    recommended,
+    seeds_needed,
+)
 from convergence_runs.needed import needed  # noqa: E402
 from convergence_runs.plan import (  # noqa: E402
     BASELINE,
-    BRANCH,
     CHOSEN_ON,
+    EARLY,
+    HALF,
     JUDGED_ON,
-    PLANNED,
     SMALL,
     every_run,
 )
@@ -32,17 +37,19 @@ PAGE = ROOT / "docs" / "precision.md"
 def tables(results: Results) -> str:
     """What branches and whole trainings lose, and how many seeds it takes to tell."""
     parts = [f"{len(results)} trainings are done, {len(needed(results))} are left."]
-    for title, since in (("Second half in the policy", BRANCH), ("All steps in the policy", 0.0)):
+    kinds = (("Second half", HALF), ("Nine tenths", EARLY), ("All steps", 0.0))
+    for title, since in kinds:
         lines = rows(results, since)
         if lines:
-            head = [f"| {title} | seeds | {' | '.join(SMALL)} |", f"|{'---|' * (2 + len(SMALL))}"]
-            parts.append("\n".join([*head, *lines]))
-            count = seeds_needed(results, PLANNED, since)
-            if count is not None:
-                parts.append(
-                    f"As far as {PLANNED} spreads here, intervals of 0.5% to either side on every "
-                    f"reference take {count} seeds."
-                )
+            head = f"| {title} in the policy | seeds | {' | '.join(SMALL)} |"
+            parts.append("\n".join([head, f"|{'---|' * (2 + len(SMALL))}", *lines]))
+    chosen = recommended(results)
+    count = chosen and seeds_needed(results, chosen)
+    if count:
+        parts.append(
+            f"As far as whole trainings in {chosen} spread here, intervals of 0.5% to either side "
+            f"on every reference take {count} seeds."
+        )
     return "\n\n".join(parts)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convergence_runs.plan import (
     BASELINE,
-    BRANCH,
     BY_COST,
     CHOSEN_ON,
+    EARLY,
+    HALF,
     JUDGED_ON,
+    SCREENED_ON,
     SHORTER,
     SMALL,
     Run,
@@ -71,51 +73,52 @@ def upper_pct(results: Results, policy: str, seeds: range, since: float = 0.0) -
     return max(one.high for one in found if one is not None and one.high is not None)
 
 
-def seeds_needed(results: Results, policy: str, since: float = 0.0) -> int | None:
-    """How many seeds an interval as narrow as the bound to either side takes, of the worst
-    reference: with the normal distribution's 1.96 and the spread of all seeds there are.
+def seeds_needed(results: Results, policy: str) -> int | None:
+    """How many whole trainings an interval takes that is as narrow as the bound to either side, of
+    the worst reference: with the normal distribution's 1.96 and the spread of all seeds there are.
     """
     spread = []
     for reference in SMALL:
-        changes = _changes(results, reference, policy, range(JUDGED_ON.stop), since)
+        changes = _changes(results, reference, policy, range(JUDGED_ON.stop), 0.0)
         if len(changes) - 1 not in _T:
             return None
         spread.append(statistics.stdev(changes))
     return math.ceil((1.96 * max(spread) / BOUND_PCT) ** 2)
 
 
-def is_out(results: Results, policy: str) -> bool:
-    """Whether its branches lost more than the bound on some reference, in the mean of all seeds
-    there are, two at least.
+def in_contest(results: Results) -> tuple[str | None, bool]:
+    """The cheapest policy that nothing speaks against, and whether it is known to hold the bound:
+    whether the intervals of its early branches, on the seeds on which one is chosen, end below it.
+
+    Against a policy speaks a late branch that lost more than the bound. None if there is none left,
+    or a cheaper one has not been screened.
     """
-    found = [loss_changes_pct(results, one, policy, CHOSEN_ON, BRANCH) for one in SMALL]
-    known = [one for one in found if one is not None and one.runs > 1]
-    return any((one.value or 0.0) > BOUND_PCT for one in known)
+    for policy in BY_COST:
+        screened = [loss_changes_pct(results, one, policy, SCREENED_ON, HALF) for one in SMALL]
+        lost = [one.value for one in screened if one is not None and one.value is not None]
+        if any(one > BOUND_PCT for one in lost):
+            continue
+        if len(lost) < len(SMALL):
+            return None, False
+        upper = upper_pct(results, policy, CHOSEN_ON, EARLY)
+        if upper is None or upper < BOUND_PCT:
+            return policy, upper is not None
+    return None, False
 
 
 def recommended(results: Results) -> str | None:
-    """The cheapest policy whose branches hold the bound on the seeds on which one is chosen.
-
-    None if there is none, or branches of a cheaper one that is not out are missing.
-    """
-    for policy in BY_COST:
-        if is_out(results, policy):
-            continue
-        upper = upper_pct(results, policy, CHOSEN_ON, BRANCH)
-        if upper is None:
-            return None
-        if upper < BOUND_PCT:
-            return policy
-    return None
+    """The policy in contest, once it is known to hold the bound."""
+    policy, holds = in_contest(results)
+    return policy if holds else None
 
 
-def extra_steps_pct(results: Results, policy: str, since: float = 0.0) -> Figure | None:
+def extra_steps_pct(results: Results, policy: str, since: float) -> Figure | None:
     """How many steps more it takes to bf16's loss, of the worst reference: the mean over seeds with
     its 95% t-interval.
 
     What steps are worth is taken from bf16 trained for half of them, on the same seeds: the loss
-    falls in proportion to the logarithm of the steps. A branch's loss is of half of its steps in
-    the policy. None where trainings are missing, or the fall is not certain.
+    falls in proportion to the logarithm of the steps. None where trainings are missing, or the fall
+    is not certain.
     """
     found = [_extra(results, reference, policy, since) for reference in SMALL]
     known = [one for one in found if one is not None]

@@ -20,9 +20,11 @@ from zhufeng.formats.microscaling import (
     nvfp4_tensor_scale,
 )
 from zhufeng.hdl.ir import Module, print_ir
-from zhufeng.models.reference import REFERENCES
+from zhufeng.models.reference import REFERENCES, ImageData
 from zhufeng.records import Operands, Policy, family
 
+MORE_IMAGES = 32_768
+"""Held-out images beside the reference's 2,048."""
 _ROOT = Path(zhufeng.__file__).parent
 _TRAINED_BY = (
     "models/_attention.py",
@@ -55,8 +57,10 @@ _BY_FAMILY = {
 @cache
 def identity(reference: str, own: Policy) -> str:
     """Of everything that decides a training's numbers but its seed, its steps and the machine."""
-    settings = to_json(REFERENCES[reference])
-    return sha256_json([settings, to_json(own), _code(_TRAINED_BY), *_formats(own)])
+    settings = REFERENCES[reference]
+    more = [MORE_IMAGES] if isinstance(settings.data, ImageData) else []
+    code = _code(_TRAINED_BY)
+    return sha256_json([to_json(settings), to_json(own), code, *_formats(own), *more])
 
 
 def _formats(policy: Policy) -> Iterator[str]:

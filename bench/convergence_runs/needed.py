@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from convergence_runs.compare import Results, is_out, recommended
+from convergence_runs.compare import Results, in_contest
 from convergence_runs.plan import (
     BASELINE,
-    BRANCH,
     CHOSEN_ON,
-    IN_TURN,
+    EARLY,
+    HALF,
     JUDGED,
     JUDGED_ON,
     PLACEBO,
@@ -24,30 +24,27 @@ from zhufeng.stack import POLICIES
 def needed(results: Results) -> list[Run]:
     """Those that are not made yet, the most telling first.
 
-    What comes after a policy is chosen is told as soon as one is.
+    What comes after others is told as soon as they are made.
     """
     found = dict.fromkeys(run for run in _wanted(results) if run not in results)
     return list(found)
 
 
 def _wanted(results: Results) -> Iterator[Run]:
-    for seed in CHOSEN_ON:
-        screened = seed in SCREENED_ON
-        left = (one for one in IN_TURN if screened or not is_out(results, one))
-        yield from _of_seed(seed, [PLACEBO, *left] if screened else left)
-    chosen = recommended(results)
-    judged = [one for one in (chosen, *JUDGED) if one is not None]
-    for seed in JUDGED_ON:
-        yield from _of_seed(seed, judged)
-    for policy in (one for one in POLICIES if one != BASELINE):
-        yield from runs_of(policy, SCREENED_ON, BRANCH)
+    yield from runs_of(BASELINE, SCREENED_ON)
+    for policy in (PLACEBO, *(one for one in POLICIES if one not in (BASELINE, PLACEBO))):
+        yield from runs_of(policy, SCREENED_ON, HALF)
+    candidate, holds = in_contest(results)
+    yield from _branches([PLACEBO, *([candidate] if candidate else [])], CHOSEN_ON)
+    yield from _branches([*([candidate] if candidate and holds else []), *JUDGED], JUDGED_ON)
     yield from shorter_runs()
-    for policy in judged:
-        yield from runs_of(policy, JUDGED_ON)
+    yield from runs_of(PLACEBO, SCREENED_ON)
+    if candidate and holds:
+        yield from runs_of(candidate, JUDGED_ON)
 
 
-def _of_seed(seed: int, policies: Iterable[str]) -> Iterator[Run]:
-    """The baseline, and what branches off from it."""
-    yield from runs_of(BASELINE, range(seed, seed + 1))
-    for policy in policies:
-        yield from runs_of(policy, range(seed, seed + 1), BRANCH)
+def _branches(policies: list[str], seeds: range) -> Iterator[Run]:
+    """Seed by seed the baseline, and what branches off from it early."""
+    for seed in seeds:
+        for policy, since in ((BASELINE, 0.0), *((one, EARLY) for one in policies)):
+            yield from runs_of(policy, range(seed, seed + 1), since)

@@ -13,10 +13,12 @@ SMALL = ("mlp-small", "gpt-gelu-small", "gpt-relu2-small", "cnn-small")
 BASELINE = "bf16"
 CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
 """Seeds on which a policy is chosen, and those on which it is judged."""
-SCREENED_ON = range(2)
-"""Seeds for what is neither chosen from nor judged."""
-BRANCH = 0.5
-"""The share of the steps after which a training in bf16 goes on in a policy."""
+SCREENED_ON = range(1)
+"""Seeds on which every policy is seen at all."""
+EARLY, HALF = 0.1, 0.5
+"""Shares of the steps after which a training in bf16 goes on in a policy: where policies are chosen
+and judged, and where they are screened."""
+BRANCHES = (EARLY, HALF)
 BY_COST = (
     "block4",
     "block4-late",
@@ -32,23 +34,6 @@ BY_COST = (
     "block8",
 )
 """Policies from which one is chosen, by the square of their bits times mean passes."""
-PLANNED = "block6"
-"""The policy that the design begins with."""
-IN_TURN = (
-    PLANNED,
-    "block6-late",
-    "block5-late",
-    "block6-rotated",
-    "block6-tiles",
-    "block8",
-    "block6-finer-weights",
-    "block6-finer-activations",
-    "block6-finer-gradients",
-    "block4-late",
-    "block5",
-    "block4",
-)
-"""The same in the order in which they are trained."""
 PLACEBO = "fp32"
 """What should change nothing: how far it does is how far chance goes."""
 JUDGED = ("mxfp8",)
@@ -105,6 +90,6 @@ def shorter_runs() -> list[Run]:
 def every_run() -> Iterator[Run]:
     """All that may ever be asked for."""
     for policy in POLICIES:
-        yield from runs_of(policy, range(JUDGED_ON.stop))
-        yield from runs_of(policy, range(JUDGED_ON.stop), BRANCH)
+        for since in (0.0, *BRANCHES):
+            yield from runs_of(policy, range(JUDGED_ON.stop), since)
     yield from shorter_runs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,24 +14,27 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from convergence_runs.identity import identity
-from convergence_runs.plan import BASELINE, BRANCH, Run
+from convergence_runs.identity import MORE_IMAGES, identity
+from convergence_runs.plan import BASELINE, BRANCHES, Run
 from harness import machine
 from zhufeng.base import cache_folder, sha256_json
-from zhufeng.models.reference import load_reference
+from zhufeng.models.reference import ImageData, Reference, load_reference
 from zhufeng.stack import named_policy
 from zhufeng.training import ReferenceTask, Schedule, read_metrics, reference_schedule, train
 
-EVALUATIONS, CHECKPOINTS = 2, 10
+CHECKPOINTS = 10
+
+
+_BATCH = 64
+_SEED_OF_IMAGES = 1_000_000
+"""No training has it."""
 
 
 class Result(TypedDict):
     """What is kept of a training."""
 
     final_loss: float
-    """Held out, in nats a target, in the formats in which it was trained."""
-    losses: list[list[float]]
-    """Steps and the held-out loss after them."""
+    """In nats a target, in the formats in which it was trained, on what `held_out` gives."""
     batch_losses: list[float]
     """The mean over each twentieth of the steps."""
     targets: int
@@ -54,15 +58,11 @@ def trained(run: Run) -> Result:
     summary = train(task, schedule, folder, run.seed)
     spent = time.process_time() - begin
     lines = read_metrics(folder)
-    held_out = [[n["step"] or 0, n["held_out_loss"] or 0.0] for n in lines if "held_out_loss" in n]
-    if run.since:
-        # Those before are of the trunk, in the formats of whoever trained it.
-        held_out = [one for one in held_out if one[0] > run.steps * run.since]
+    losses = [n["held_out_loss"] or 0.0 for n in lines if "held_out_loss" in n]
     batches = [n["loss"] or 0.0 for n in lines if "loss" in n]
     shutil.rmtree(folder)
     return {
-        "final_loss": held_out[-1][1],
-        "losses": held_out,
+        "final_loss": losses[-1],
         "batch_losses": _means(batches, 20),
         "targets": summary.targets,
         "parameters": summary.parameters,
@@ -81,32 +81,48 @@ class _Trunk(ReferenceTask):
 
     def __init__(self, run: Run, schedule: Schedule, folder: Path) -> None:
         super().__init__(load_reference(run.reference), schedule, seed=run.seed)
-        self._run, self._folder, self._branch = run, folder, round(run.steps * BRANCH)
-        bf16 = identity(run.reference, named_policy(BASELINE))
-        key = [run.reference, run.seed, run.share, bf16, torch.__version__]
-        self._kept = cache_folder("convergence") / f"trunk-{sha256_json(key)}"
+        self.held_out = lambda: held_out(self.reference)
+        self._run, self._folder = run, folder
+        ours = BRANCHES if run.policy == BASELINE and run.share == 1 else (run.since,)
+        self._ends = {round(run.steps * one): self._trunk(one) for one in ours if one}
+
+    def _trunk(self, since: float) -> Path:
+        bf16 = identity(self._run.reference, named_policy(BASELINE))
+        key = [self._run.reference, self._run.seed, self._run.share, since, bf16, torch.__version__]
+        return cache_folder("convergence") / f"trunk-{sha256_json(key)}"
 
     def take_up(self) -> None:
         """Begin a branch where the trunk ends, if it is there and nothing is trained yet."""
-        if self._run.since == BRANCH and self._kept.exists() and not any(self._folder.iterdir()):
+        trunk = self._trunk(self._run.since)
+        if self._run.since and trunk.exists() and not any(self._folder.iterdir()):
             part = self._folder.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(self._kept, part)
+            shutil.copytree(trunk, part)
             part.rename(self._folder)
 
     def batch(self, step: int, micro: int) -> tuple[Tensor, Tensor]:
         """See `ReferenceTask`; a checkpoint of the steps before is there."""
-        whole = self._run.policy == BASELINE and self._run.share == 1
-        of_trunk = whole or self._run.since == BRANCH
-        if step == self._branch and of_trunk and not self._kept.exists():
-            part = self._kept.with_suffix(f".{os.getpid()}")
+        trunk = self._ends.get(step)
+        if trunk is not None and not trunk.exists():
+            part = trunk.with_suffix(f".{os.getpid()}")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(self._folder, part, ignore=shutil.ignore_patterns("tensorboard"))
             try:
-                part.rename(self._kept)
+                part.rename(trunk)
             except OSError:  # Another training of this seed was first.
                 shutil.rmtree(part)
         return super().batch(step, micro)
+
+
+def held_out(reference: Reference) -> Iterator[tuple[Tensor, Tensor]]:
+    """The reference's held-out data, and where those are images, `MORE_IMAGES` more: of so many the
+    mean loss is known to a tenth of a percent.
+    """
+    data = reference.data(_SEED_OF_IMAGES)
+    yield from data.held_out()
+    if isinstance(reference.settings.data, ImageData):
+        for number in range(MORE_IMAGES // _BATCH):
+            yield data.batch(number, _BATCH)
 
 
 def schedule_of(run: Run) -> Schedule:
@@ -117,7 +133,7 @@ def schedule_of(run: Run) -> Schedule:
         steps=run.steps,
         warmup=round(whole.warmup * run.share),
         policy=run.formats,
-        evaluate_every=max(1, run.steps // EVALUATIONS),
+        evaluate_every=run.steps,
         checkpoint_every=max(1, run.steps // CHECKPOINTS),
     )
 
