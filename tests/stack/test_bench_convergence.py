@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from convergence_runs import compare, identity, store, training
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
-    BRANCH,
+    BRANCHES,
     BY_COST,
     CHOSEN_ON,
-    IN_TURN,
+    EARLY,
+    HALF,
+    JUDGED,
     JUDGED_ON,
     PLACEBO,
     SMALL,
@@ -31,13 +34,13 @@ from convergence_runs.plan import (
     shorter_runs,
 )
 from convergence_runs.training import Result
+from zhufeng.models.reference import REFERENCES, load_reference
 from zhufeng.stack import POLICIES
 
 
 def result(loss: float, own: str = "") -> Result:
     return {
         "final_loss": loss,
-        "losses": [],
         "batch_losses": [],
         "targets": 2100,
         "parameters": 100,
@@ -67,6 +70,11 @@ def made(
     return found
 
 
+def seen(worse: dict[str, float]) -> dict[Run, Result]:
+    """Branches, late ones on seed 0 and early ones on all."""
+    return {**made(worse, HALF, range(1)), **made(worse, EARLY)}
+
+
 def test_intervals_are_students() -> None:
     stats = pytest.importorskip("scipy.stats")
     draw = np.random.default_rng(0)
@@ -89,7 +97,7 @@ def test_changes_are_those_of_the_same_seed() -> None:
         assert found is not None
         assert found.value == pytest.approx(1.0, abs=1e-9)
         assert found.high == pytest.approx(1.0 + 2.776 * 0.1 * math.sqrt(2.5 / 5), rel=1e-6)
-    assert compare.loss_changes_pct(results, "cnn-small", "block6", JUDGED_ON, BRANCH) is None
+    assert compare.loss_changes_pct(results, "cnn-small", "block6", JUDGED_ON, EARLY) is None
     del results[Run("cnn-small", "block6", 3)]
     assert compare.upper_pct(results, "block6", CHOSEN_ON) is None
     assert compare.upper_pct(results, "block6", JUDGED_ON) is not None
@@ -98,19 +106,19 @@ def test_changes_are_those_of_the_same_seed() -> None:
 def test_a_loss_that_more_steps_make_up_for() -> None:
     """1% more, where twice the steps are worth 5% ln 2: e^(0.01 / 0.05) times the steps."""
     results = made({"block5": 0.01})
-    found = compare.extra_steps_pct(results, "block5")
+    found = compare.extra_steps_pct(results, "block5", 0.0)
     assert found is not None
     assert found.value == pytest.approx(100 * (math.exp(0.2) - 1), rel=0.02)
     assert 0 < (found.low or 0) < 100 * (math.exp(0.2) - 1) < (found.high or 0)
-    branches = {**results, **made({"block5": 0.0}, BRANCH)}
-    half = compare.extra_steps_pct(branches, "block5", BRANCH)
-    assert half is not None
-    assert half.value == pytest.approx(0, abs=0.5)
-    assert compare.extra_steps_pct({}, "block5") is None
+    branches = {**results, **made({"block5": 0.0}, EARLY)}
+    early = compare.extra_steps_pct(branches, "block5", EARLY)
+    assert early is not None
+    assert early.value == pytest.approx(0, abs=0.5)
+    assert compare.extra_steps_pct({}, "block5", 0.0) is None
     # Where it is not certain that more steps help, nothing is told.
     for run in shorter_runs():
         results[run] = result(loss(Run(run.reference, BASELINE, run.seed), 0.01 * (run.seed - 7)))
-    assert compare.extra_steps_pct(results, "block5") is None
+    assert compare.extra_steps_pct(results, "block5", 0.0) is None
 
 
 def test_seeds_that_a_narrow_interval_takes() -> None:
@@ -120,17 +128,26 @@ def test_seeds_that_a_narrow_interval_takes() -> None:
 
 
 def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
-    worse = {"block4": 0.03, "block4-late": 0.02, "block5": 0.003, "block6": 0.0}
-    assert compare.recommended(made(worse, BRANCH)) == "block5"
-    assert compare.recommended(made({**worse, "block4-late": 0.001}, BRANCH)) == "block4-late"
+    worse = {"block4": 0.03, "block4-late": 0.02, "block5": 0.003, "block5-late": 0.0}
+    assert compare.recommended(seen(worse)) == "block5"
+    assert compare.recommended(seen({**worse, "block4-late": 0.001})) == "block4-late"
     # On other seeds it is judged.
-    later = {run: one for run, one in made({"block5": 0.1}, BRANCH).items() if run.seed > 4}
-    assert compare.recommended({**made(worse, BRANCH), **later}) == "block5"
+    later = {run: one for run, one in seen({"block5": 0.1}).items() if run.seed > 4}
+    assert compare.recommended({**seen(worse), **later}) == "block5"
     # The mean is below the bound, and the interval's end is not.
-    assert compare.recommended(made({**worse, "block5": 0.0045}, BRANCH)) is None
+    assert compare.recommended(seen({**worse, "block5": 0.0045})) == "block5-late"
+    # What lost too much in half of the steps is not looked at again.
+    out = {**seen(worse), **made({"block5": 0.03}, HALF, range(1))}
+    assert compare.in_contest(out) == ("block5-late", True)
+    out[Run("cnn-small", "block5", 0, since=HALF)] = result(9.0)
+    assert compare.recommended(out) == "block5-late"
+    # Without early branches one is in contest and no more; without late ones of cheaper, none is.
+    screened = made(worse, HALF, range(1))
+    assert compare.in_contest(screened) == ("block5", False)
+    assert compare.recommended(screened) is None
     del worse["block4-late"]
-    assert compare.recommended(made(worse, BRANCH)) is None
-    assert compare.recommended(made(worse)) is None
+    assert compare.in_contest(seen(worse)) == (None, False)
+    assert compare.in_contest(made(worse)) == (None, False)
 
 
 def test_what_is_needed_is_what_is_missing_and_ends() -> None:
@@ -138,18 +155,25 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
     results: dict[Run, Result] = {}
     first = needed(results)
     assert [run.policy for run in first[:8]] == [BASELINE] * 4 + [PLACEBO] * 4
-    assert [run.since for run in first[:8]] == [0.0] * 4 + [BRANCH] * 4
-    rounds = 0
+    assert [run.since for run in first[:8]] == [0.0] * 4 + [HALF] * 4
+    # Block5 looks good as long as half of the steps are in bf16, block6 is.
+    good = {BASELINE: 0.0, PLACEBO: 0.0, "block6": 0.001}
     while left := needed(results):
-        rounds += 1
         assert len(set(left)) == len(left)
         assert set(left) <= every
         assert not set(left) & set(results)
-        results |= {run: result(loss(run, 0.0005 * len(run.policy))) for run in left}
-    assert 1 <= rounds < 5
-    trained = {(run.policy, run.reference) for run in results}
-    assert trained >= {(p, r) for p in POLICIES if p != "fp32" for r in SMALL}
-    assert set(BY_COST) == set(IN_TURN) < set(POLICIES)
+        for run in left:
+            worse = good.get(run.policy, 0.01)
+            late = run.policy == "block5" and run.since == HALF
+            results[run] = result(loss(run, 0.001 if late else worse))
+    assert compare.recommended(results) == "block6"
+    trained = {(run.policy, run.seed, run.since) for run in results}
+    judged = {(p, seed, EARLY) for p in ("block6", *JUDGED) for seed in JUDGED_ON}
+    chosen_on = {(p, seed, EARLY) for p in ("block5", "block6", PLACEBO) for seed in CHOSEN_ON}
+    assert trained >= judged | chosen_on | {("block6", seed, 0.0) for seed in JUDGED_ON}
+    assert {(p, 0, HALF) for p in POLICIES if p != BASELINE} <= trained
+    assert not any(policy == "block8" and since == EARLY for policy, _, since in trained)
+    assert set(BY_COST) < set(POLICIES)
 
 
 def test_a_result_of_other_code_or_formats_counts_for_nothing(
@@ -166,8 +190,8 @@ def test_a_result_of_other_code_or_formats_counts_for_nothing(
 
 
 def test_every_policy_and_reference_has_an_identity_of_its_own() -> None:
-    runs = [run for policy in POLICIES for run in runs_of(policy, range(1), BRANCH)]
-    runs += [run for policy in POLICIES for run in runs_of(policy, range(1))]
+    every = [(policy, since) for policy in POLICIES for since in (0.0, *BRANCHES)]
+    runs = [run for policy, since in every for run in runs_of(policy, range(1), since)]
     told = [identity.identity(run.reference, run.formats) for run in runs]
     assert len(set(told)) == len(told)
 
@@ -177,11 +201,13 @@ def test_the_page_has_the_standing_results() -> None:
     assert made["page"](store.standing_results(every_run())) == made["PAGE"].read_text()
 
 
+@pytest.mark.parametrize("since", BRANCHES)
 def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since: float
 ) -> None:
     monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
-    run, other = (Run("mlp-small", "block5", seed, share=0.01, since=BRANCH) for seed in (0, 1))
+    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+    run, other = (Run("mlp-small", "block5", seed, share=0.01, since=since) for seed in (0, 1))
     whole = training.trained(run)
     (trunk,) = tmp_path.iterdir()
     again = training.trained(run)
@@ -198,8 +224,22 @@ def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(
     assert training.trained(run)["final_loss"] != whole["final_loss"]
 
 
+def test_images_are_held_out_in_numbers_and_none_is_trained_on() -> None:
+    settings = REFERENCES["mlp-small"]
+    found = [one for one, _ in training.held_out(load_reference("mlp-small"))]
+    assert sum(map(len, found)) == settings.held_out + identity.MORE_IMAGES
+    own = {bytes(image.numpy()) for one in found for image in one}
+    assert len(own) == settings.held_out + identity.MORE_IMAGES
+    for seed in (*CHOSEN_ON, *JUDGED_ON):
+        images, _ = load_reference("mlp-small").data(seed).batch(0, settings.batch)
+        assert not own & {bytes(image.numpy()) for image in images}
+    gpt = load_reference("gpt-gelu-small")
+    pairs = zip(training.held_out(gpt), gpt.data(0).held_out(), strict=True)
+    assert all(torch.equal(ours[0], theirs[0]) for ours, theirs in pairs)
+
+
 def test_a_branch_is_the_baseline_until_it_begins() -> None:
-    branch = Run("mlp-small", "block5-late", 0, since=BRANCH).formats
+    branch = Run("mlp-small", "block5-late", 0, since=HALF).formats
     wide, narrow, planes = (branch.rule("linear", "head", at) for at in (0.49, 0.5, 0.9))
     assert wide is not None
     assert wide.weight.format == "bf16"
