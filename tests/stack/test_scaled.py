@@ -15,7 +15,7 @@ from zhufeng.formats.floats import E4M3
 from zhufeng.formats.microscaling import mx_dot, mx_quantiser, nvfp4_dot
 from zhufeng.hdl.compile import compile_function, compile_grid
 from zhufeng.records import NumberFormat, Operands
-from zhufeng.stack import _microscaling, _nvfp4, emulate
+from zhufeng.stack import _microscaling, _nvfp4, _steps, emulate
 
 FORMATS = list(_microscaling.ELEMENTS)
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -38,6 +38,14 @@ def assert_same(found: torch.Tensor, right: Any) -> None:
     assert np.array_equal(ours[~nan].view(np.uint32), theirs[~nan].view(np.uint32))
 
 
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a product takes several of them every way."""
+    for name, value in (("_TILE", 1 << 10), ("_COLUMNS", 32), ("_DEPTH", 64)):
+        monkeypatch.setattr(_steps, name, value)
+
+
+@pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("number_format", FORMATS)
 def test_products_of_mx_are_those_of_the_dot_unit(number_format: NumberFormat, device: str) -> None:
@@ -60,6 +68,7 @@ def test_products_of_mx_are_those_of_the_dot_unit(number_format: NumberFormat, d
         assert_same(_microscaling.multiplied(first, second, threads=1), out.view(np.float32))
 
 
+@pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("tile", [False, True])
 def test_products_of_nvfp4_are_those_of_the_dot_unit(device: str, *, tile: bool) -> None:

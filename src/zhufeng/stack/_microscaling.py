@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +26,7 @@ ELEMENTS: Final[Mapping[NumberFormat, Element]] = {
     "mxfp4": E2M1,
     "mxint8": INT8,
 }
-_SMALLEST, _BIAS, _TINY = -126, 127, 2.0**-100
+_SMALLEST, _BIAS = -126, 127
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,8 @@ def quantised(x: Tensor, form: Operands, rounding: host.Rounding | None, *, half
     element, array = ELEMENTS[form.format], x.detach().float().cpu().contiguous().numpy()
     made = host.mx_quantise(array, element, rounding, half=half)
     numbers = torch.from_numpy(made.numbers)
-    spacing = _least(made) - _BIAS + element.lowest - element.fraction
+    spacing = made.least - _BIAS + element.lowest - element.fraction
     return Ready(numbers.to(x.device), spacing)
-
-
-def _least(made: host.MxNumbers) -> int:
-    """The smallest code of blocks that are not all zeros."""
-    some = made.scales[made.scales > 0]
-    if len(some) < made.scales.size:
-        # Blocks of zeros have the code 0, and others hardly ever: their numbers are this small.
-        size = np.abs(made.numbers)
-        some = made.scales if ((size > 0) & (size < _TINY)).any() else some
-    return int(some.min(initial=_BIAS))
 
 
 def windowed(pixels: Ready, window: Window) -> Ready:
@@ -89,7 +78,7 @@ def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:
     """
     del threads
     normal = a.spacing + b.spacing >= _SMALLEST
-    return summed(a.numbers.double(), b.numbers.double(), MX_BLOCK, normal=normal)
+    return summed(a.numbers, b.numbers, MX_BLOCK, torch.float64, normal=normal)
 
 
 def stored(ready: Ready, form: Operands) -> Kept:

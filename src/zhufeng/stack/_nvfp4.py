@@ -46,7 +46,7 @@ def multiplied(a: Ready, b: Ready, threads: int) -> Tensor:
     It runs in one thread.
     """
     del threads
-    out = summed(a.numbers, b.numbers, NVFP4_BLOCK, normal=True)
+    out = summed(a.numbers, b.numbers, NVFP4_BLOCK, torch.float32, normal=True)
     for one in (a, b):
         out *= float(one.blocks.tensor_scale)
     return out

@@ -27,6 +27,7 @@ from zhufeng.formats.microscaling import MX_BLOCK, NVFP4_BLOCK, Element
 from zhufeng.hdl.compile import compile_function
 
 _BYTE: Final = 8
+_LARGEST_CODE: Final = 255
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class MxNumbers:
     """Shape (..., rows, blocks)."""
     numbers: Floats
     """Elements times their scales: shape (..., rows, size)."""
+    least: int
+    """The smallest code of a block that is not all zeros; 255 if all are."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,11 @@ def mx_quantise(
     if rounding is not None:
         given |= {"key": rounding.key(), "index": numbered(cut, 2)}
     made = scaled.mx(element, stochastic=rounding is not None, half=half)(**given)
-    numbers = joined(made["numbers"].view(np.float32), x.shape[-1])
-    return MxNumbers(made["scale"], numbers)
+    codes, numbers = made["scale"], made["numbers"].view(np.float32)
+    # Blocks of zeros have the code 0, and others hardly ever.
+    zeros = codes == 0
+    least = 0 if numbers[zeros].any() else int(codes[~zeros].min(initial=_LARGEST_CODE))
+    return MxNumbers(codes, joined(numbers, x.shape[-1]), least)
 
 
 def nvfp4_quantise(
