@@ -28,6 +28,7 @@ BY_COST = (
     "block6-tiles",
     "block6-rotated",
     "block6-late",
+    "block6-late-fifth",
     "block6-finer-weights",
     "block6-finer-activations",
     "block6-finer-gradients",

@@ -37,11 +37,11 @@ def _in_planes(rule: Rule, *roles: str) -> Rule:
 _ROLES = ("weight", "activation", "gradient")
 
 
-def _late(number_format: NumberFormat) -> Policy:
-    """Three passes in the last tenth of the training."""
+def _late(number_format: NumberFormat, since: float = 0.9, name: str = "late") -> Policy:
+    """Three passes in the last part of the training."""
     rule = _narrow(number_format)
-    rules = (rule, replace(_in_planes(rule, *_ROLES), since=0.9))
-    return Policy(name=f"{number_format}-late", rules=rules)
+    rules = (rule, replace(_in_planes(rule, *_ROLES), since=since))
+    return Policy(name=f"{number_format}-{name}", rules=rules)
 
 
 def _variants(number_format: NumberFormat) -> list[Policy]:
@@ -89,7 +89,7 @@ def _wide_at(*modules: str) -> tuple[Rule, Rule]:
 def _all() -> dict[str, Policy]:
     found = [_fp32(), Policy(name="bf16", rules=(_rule("bf16"),))]
     found += [Policy(name=one, rules=(_narrow(one),)) for one in NARROW]
-    found += [*map(_late, NARROW[1:]), *_variants("block6")]
+    found += [*map(_late, NARROW[1:]), _late("block6", 0.8, "late-fifth"), *_variants("block6")]
     found += [_mxfp8(), _nvfp4()]
     return {policy.name: policy for policy in found}
 
