@@ -25,6 +25,7 @@ from convergence_runs import store
 from convergence_runs.compare import (
     Results,
     extra_steps_pct,
+    foreign,
     loss_changes_pct,
     recommended,
     seeds_needed,
@@ -74,10 +75,12 @@ def measure(quick: bool, seed: int) -> Report:
                 changes = loss_changes_pct(results, reference, policy, seeds, since)
                 if changes is not None:
                     figures[f"{stem}{kind}_{name}_pct"] = changes
-    beside = {
+    beside: dict[str, object] = {
         "recommended policy": chosen or "none yet",
         "trainings": f"{len(results)} made, {len(needed(results))} needed",
     }
+    if foreign_keys := [run.key for run in results if foreign(results, run)]:
+        beside["branches of another trunk than bf16's, left out"] = foreign_keys
     return Report(figures, beside)
 
 

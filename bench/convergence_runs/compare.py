@@ -18,7 +18,7 @@ from convergence_runs.plan import (
     SMALL,
     Run,
 )
-from convergence_runs.training import Result
+from convergence_runs.training import PARTS, Result
 from harness import Figure
 
 Results = Mapping[Run, Result]
@@ -42,13 +42,34 @@ def _changes(
     results: Results, reference: str, policy: str, seeds: Iterable[int], since: float
 ) -> list[float]:
     """In percent, of the seeds that both have been trained on."""
-    found = []
-    for seed in seeds:
-        ours = results.get(Run(reference, policy, seed, since=since))
-        bf16 = results.get(Run(reference, BASELINE, seed))
-        if ours and bf16:
-            found.append(100 * (ours["final_loss"] / bf16["final_loss"] - 1))
-    return found
+    pairs = [_pair(results, Run(reference, policy, seed, since=since)) for seed in seeds]
+    return [100 * (pair[0] / pair[1] - 1) for pair in pairs if pair is not None]
+
+
+def _pair(results: Results, run: Run) -> tuple[float, float] | None:
+    """Its final loss and that of the baseline of its seed.
+
+    None where one is missing, or what they should have in common is not the same.
+    """
+    ours, bf16 = results.get(run), results.get(_baseline(run))
+    if ours is None or bf16 is None or foreign(results, run):
+        return None
+    return ours["final_loss"], bf16["final_loss"]
+
+
+def foreign(results: Results, run: Run) -> bool:
+    """Whether a branch did not begin as its baseline did, to the last bit of the losses: then it
+    was trained on a machine that rounds otherwise, and there is nothing to be compared.
+    """
+    one, other = results.get(run), results.get(_baseline(run))
+    if one is None or other is None:
+        return False
+    common = int(PARTS * run.since)
+    return one["batch_losses"][:common] != other["batch_losses"][:common]
+
+
+def _baseline(run: Run) -> Run:
+    return Run(run.reference, BASELINE, run.seed)
 
 
 def interval(values: Sequence[float]) -> Figure | None:
@@ -142,13 +163,9 @@ def _extra(results: Results, reference: str, policy: str, since: float) -> Figur
 
 def _differences(results: Results, runs: Sequence[Run]) -> list[float] | None:
     """What each loses against the baseline of its seed, in nats; None where one is missing."""
-    found = []
-    for run in runs:
-        ours, bf16 = results.get(run), results.get(Run(run.reference, BASELINE, run.seed))
-        if ours is None or bf16 is None:
-            return None
-        found.append(ours["final_loss"] - bf16["final_loss"])
-    return found
+    pairs = [_pair(results, run) for run in runs]
+    known = [ours - bf16 for ours, bf16 in filter(None, pairs)]
+    return known if len(known) == len(pairs) else None
 
 
 def tokens_per_parameter(results: Results) -> float | None:

@@ -22,7 +22,7 @@ from zhufeng.models.reference import ImageData, Reference, load_reference
 from zhufeng.stack import named_policy
 from zhufeng.training import ReferenceTask, Schedule, read_metrics, reference_schedule, train
 
-CHECKPOINTS = 10
+CHECKPOINTS, PARTS = 10, 20
 
 
 _BATCH = 64
@@ -36,7 +36,7 @@ class Result(TypedDict):
     final_loss: float
     """In nats a target, in the formats in which it was trained, on what `held_out` gives."""
     batch_losses: list[float]
-    """The mean over each twentieth of the steps."""
+    """The mean over each of `PARTS` equal parts of the steps."""
     targets: int
     parameters: int
     cpu_s: float
@@ -63,7 +63,7 @@ def trained(run: Run) -> Result:
     shutil.rmtree(folder)
     return {
         "final_loss": losses[-1],
-        "batch_losses": _means(batches, 20),
+        "batch_losses": _means(batches, PARTS),
         "targets": summary.targets,
         "parameters": summary.parameters,
         "cpu_s": round(spent, 1),

@@ -103,6 +103,20 @@ def test_changes_are_those_of_the_same_seed() -> None:
     assert compare.upper_pct(results, "block6", JUDGED_ON) is not None
 
 
+def test_branches_of_another_trunk_are_left_out() -> None:
+    results = made({"block6": 0.01}, EARLY)
+    for run in list(results):
+        results[run] = {**results[run], "batch_losses": [3.0, 2.0, 1.0 + len(run.policy)]}
+    assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is not None
+    other = Run("cnn-small", "block6", 7, since=EARLY)
+    results[other] = {**results[other], "batch_losses": [3.0, 2.00001, 1.0]}
+    assert [run for run in results if compare.foreign(results, run)] == [other]
+    assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is None
+    # Whole trainings have nothing in common.
+    whole = {**results, Run("cnn-small", "block6", 7): result(1.0)}
+    assert not compare.foreign(whole, Run("cnn-small", "block6", 7))
+
+
 def test_a_loss_that_more_steps_make_up_for() -> None:
     """1% more, where twice the steps are worth 5% ln 2: e^(0.01 / 0.05) times the steps."""
     results = made({"block5": 0.01})
