@@ -187,11 +187,12 @@ def shown(value: Any) -> str:
 def unknown_key(where: str, key: str, known: Sequence[str]) -> InputError:
     """The error for a key, section or name that is not among those known."""
     close = nearest(key, known)
+    otherwise = "take one of these, or remove it" if known else "remove it"
     return InputError(
         f"{where} has an unknown key '{shown(key)}'",
         expected="one of " + ", ".join(sorted(known)) if known else "no key here",
         came=shown(key),
-        do=f"write '{close}'" if close else "remove it",
+        do=f"write '{close}'" if close else otherwise,
     )
 
 
