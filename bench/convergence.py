@@ -16,7 +16,10 @@ formats or settings have changed since counts for nothing.
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
+import signal
 import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import product
@@ -25,7 +28,6 @@ from convergence_runs import store
 from convergence_runs.compare import (
     Results,
     extra_steps_pct,
-    foreign,
     loss_changes_pct,
     recommended,
     seeds_needed,
@@ -50,6 +52,7 @@ from harness import Figure, Report, main
 from zhufeng.stack import POLICIES
 
 _AT_ONCE = 2
+_PR_SET_PDEATHSIG = 1
 
 
 def measure(quick: bool, seed: int) -> Report:
@@ -66,6 +69,7 @@ def measure(quick: bool, seed: int) -> Report:
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
         "fp32_loss_change_upper_pct": Figure(upper_pct(results, PLACEBO, CHOSEN_ON, EARLY)),
         "whole_loss_change_upper_pct": _upper(results, chosen, 0.0),
+        "fp32_whole_loss_change_upper_pct": _upper(results, PLACEBO, 0.0),
         "whole_seeds_needed": Figure(seeds_needed(results, chosen) if chosen else None),
     }
     for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
@@ -74,23 +78,26 @@ def measure(quick: bool, seed: int) -> Report:
             for name, seeds in (("judged", JUDGED_ON), ("chosen_on", CHOSEN_ON)):
                 changes = loss_changes_pct(results, reference, policy, seeds, since)
                 if changes is not None:
-                    figures[f"{stem}{kind}_{name}_pct"] = changes
-    beside: dict[str, object] = {
+                    figures[f"{stem}{kind}_{name}_pct"] = _finite(changes)
+    beside = {
         "recommended policy": chosen or "none yet",
         "trainings": f"{len(results)} made, {len(needed(results))} needed",
     }
-    if foreign_keys := [run.key for run in results if foreign(results, run)]:
-        beside["branches of another trunk than bf16's, left out"] = foreign_keys
     return Report(figures, beside)
 
 
 def _upper(results: Results, policy: str | None, since: float) -> Figure:
-    return Figure(upper_pct(results, policy, JUDGED_ON, since) if policy else None)
+    return _finite(Figure(upper_pct(results, policy, JUDGED_ON, since) if policy else None))
+
+
+def _finite(figure: Figure) -> Figure:
+    """None for what training after training has diverged in."""
+    return figure if figure.value is None or math.isfinite(figure.value) else Figure(None)
 
 
 def _extra_steps(results: Results, policy: str | None) -> Figure:
     found = extra_steps_pct(results, policy, EARLY) if policy else None
-    return found or Figure(None)
+    return _finite(found) if found else Figure(None)
 
 
 def _train_the_rest() -> None:
@@ -99,7 +106,7 @@ def _train_the_rest() -> None:
     sys.stderr.write(predicted(needed(results), results) + "\n")
     os.environ["OMP_NUM_THREADS"] = "1"
     running: dict[Future[str], Run] = {}
-    with ProcessPoolExecutor(_AT_ONCE) as pool:
+    with ProcessPoolExecutor(_AT_ONCE, initializer=_end_with_parent) as pool:
         while True:
             left = [run for run in needed(results) if run not in running.values()]
             for run in left[: _AT_ONCE - len(running)]:
@@ -112,10 +119,21 @@ def _train_the_rest() -> None:
             results = store.standing_results(every_run())
 
 
+def _end_with_parent() -> None:
+    """Where the parent is killed, nobody waits for what its processes train."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _one(run: Run) -> str:
-    result = trained(run)
-    store.add(run, result)
-    return f"{run.key}: {result['final_loss']:.5f} after {result['cpu_s']:.0f} s of CPU time"
+    with store.alone(run):
+        if run not in needed(store.standing_results(every_run())):
+            return f"{run.key}: not needed any more"
+        result = trained(run)
+        store.add(run, result)
+    loss = result["final_loss"]
+    told = "diverged" if loss is None else f"{loss:.5f}"
+    return f"{run.key}: {told} after {result['cpu_s']:.0f} s of CPU time"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ python docs/make_precision.py
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ PAGE = ROOT / "docs" / "precision.md"
 
 def tables(results: Results) -> str:
     """What branches and whole trainings lose, and how many seeds it takes to tell."""
-    parts = [f"{len(results)} trainings are done, {len(needed(results))} are left."]
+    left = len(needed(results))
+    rest = f", {left} or more are left" if left else ""
+    parts = [f"{len(results)} trainings are done{rest}."]
     kinds = (("Second half", HALF), ("Nine tenths", EARLY), ("All steps", 0.0))
     for title, since in kinds:
         lines = rows(results, since)
@@ -69,6 +72,8 @@ def cell(results: Results, reference: str, policy: str, seeds: range, since: flo
     found = loss_changes_pct(results, reference, policy, seeds, since)
     if found is None or found.value is None:
         return ""
+    if math.isinf(found.value):
+        return "diverged"
     if found.low is None:
         return f"{found.value:+.2f}% (1 seed)"
     few = "" if found.runs == len(seeds) else f", {found.runs} seeds"

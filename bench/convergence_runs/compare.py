@@ -18,12 +18,16 @@ from convergence_runs.plan import (
     SMALL,
     Run,
 )
-from convergence_runs.training import PARTS, Result
+from convergence_runs.training import Result, began_otherwise
 from harness import Figure
 
 Results = Mapping[Run, Result]
 BOUND_PCT = 0.5
 """What the upper end of a recommended policy's interval must stay below."""
+CHANCE_PCT = 0.1
+"""As far as chance moves a late branch, images and all: a policy that is over the bound by less is
+not out yet.
+"""
 # Student's t at 97.5%, by degrees of freedom.
 _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
@@ -33,7 +37,8 @@ def loss_changes_pct(
 ) -> Figure | None:
     """The mean change of the final held-out loss in percent, with its 95% t-interval.
 
-    Without an interval of one seed; None where there is no seed that both have been trained on.
+    Without an interval of one seed; None where there is no seed that both have been trained on. One
+    that has diverged makes it infinite.
     """
     return interval(_changes(results, reference, policy, seeds, since))
 
@@ -52,20 +57,16 @@ def _pair(results: Results, run: Run) -> tuple[float, float] | None:
     None where one is missing, or what they should have in common is not the same.
     """
     ours, bf16 = results.get(run), results.get(_baseline(run))
-    if ours is None or bf16 is None or foreign(results, run):
+    if ours is None or bf16 is None or bf16["final_loss"] is None or foreign(results, run):
         return None
-    return ours["final_loss"], bf16["final_loss"]
+    own = ours["final_loss"]
+    return (math.inf if own is None else own), bf16["final_loss"]
 
 
 def foreign(results: Results, run: Run) -> bool:
-    """Whether a branch did not begin as its baseline did, to the last bit of the losses: then it
-    was trained on a machine that rounds otherwise, and there is nothing to be compared.
-    """
-    one, other = results.get(run), results.get(_baseline(run))
-    if one is None or other is None:
-        return False
-    common = int(PARTS * run.since)
-    return one["batch_losses"][:common] != other["batch_losses"][:common]
+    """Whether a training and its baseline have not in common what they should."""
+    ours, bf16 = results.get(run), results.get(_baseline(run))
+    return ours is not None and bf16 is not None and began_otherwise(run, ours, bf16)
 
 
 def _baseline(run: Run) -> Run:
@@ -77,8 +78,8 @@ def interval(values: Sequence[float]) -> Figure | None:
     if not values:
         return None
     mean, count = statistics.mean(values), len(values)
-    if count == 1:
-        return Figure(mean)
+    if count == 1 or math.isinf(mean):
+        return Figure(mean, runs=count)
     half = _T[count - 1] * statistics.stdev(values) / math.sqrt(count)
     return Figure(mean, mean - half, mean + half, count)
 
@@ -89,9 +90,10 @@ def upper_pct(results: Results, policy: str, seeds: range, since: float = 0.0) -
     None where a training is missing.
     """
     found = [loss_changes_pct(results, one, policy, seeds, since) for one in SMALL]
-    if any(one is None or one.runs < len(seeds) for one in found):
+    known = [one for one in found if one is not None and one.runs == len(seeds)]
+    if len(known) < len(found):
         return None
-    return max(one.high for one in found if one is not None and one.high is not None)
+    return max(math.inf if one.high is None else one.high for one in known)
 
 
 def seeds_needed(results: Results, policy: str) -> int | None:
@@ -101,7 +103,7 @@ def seeds_needed(results: Results, policy: str) -> int | None:
     spread = []
     for reference in SMALL:
         changes = _changes(results, reference, policy, range(JUDGED_ON.stop), 0.0)
-        if len(changes) - 1 not in _T:
+        if len(changes) - 1 not in _T or math.inf in changes:
             return None
         spread.append(statistics.stdev(changes))
     return math.ceil((1.96 * max(spread) / BOUND_PCT) ** 2)
@@ -111,13 +113,13 @@ def in_contest(results: Results) -> tuple[str | None, bool]:
     """The cheapest policy that nothing speaks against, and whether it is known to hold the bound:
     whether the intervals of its early branches, on the seeds on which one is chosen, end below it.
 
-    Against a policy speaks a late branch that lost more than the bound. None if there is none left,
-    or a cheaper one has not been screened.
+    Against a policy speaks a late branch that lost more than the bound, and more than chance can
+    have made of it. None if there is none left, or a cheaper one has not been screened.
     """
     for policy in BY_COST:
         screened = [loss_changes_pct(results, one, policy, SCREENED_ON, HALF) for one in SMALL]
         lost = [one.value for one in screened if one is not None and one.value is not None]
-        if any(one > BOUND_PCT for one in lost):
+        if any(one > BOUND_PCT + CHANCE_PCT for one in lost):
             continue
         if len(lost) < len(SMALL):
             return None, False
@@ -137,15 +139,16 @@ def extra_steps_pct(results: Results, policy: str, since: float) -> Figure | Non
     """How many steps more it takes to bf16's loss, of the worst reference: the mean over seeds with
     its 95% t-interval.
 
-    What steps are worth is taken from bf16 trained for half of them, on the same seeds: the loss
-    falls in proportion to the logarithm of the steps. None where trainings are missing, or the fall
-    is not certain.
+    What steps are worth is taken from bf16 trained for half of them, on the same seeds, as if the
+    loss went on to fall with the logarithm of the steps; it falls more slowly, so that more steps
+    than these are needed. The interval's ends are those of the loss where steps are worth least,
+    and most. None where trainings are missing, or the fall is not certain.
     """
     found = [_extra(results, reference, policy, since) for reference in SMALL]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None
-    return max(known, key=lambda one: one.value or 0.0)
+    return max(known, key=lambda one: math.inf if one.high is None else one.high)
 
 
 def _extra(results: Results, reference: str, policy: str, since: float) -> Figure | None:
@@ -154,11 +157,20 @@ def _extra(results: Results, reference: str, policy: str, since: float) -> Figur
     falls, losses = _differences(results, shorter), _differences(results, ours)
     if falls is None or losses is None:
         return None
-    fall = interval(falls)
-    if fall is None or fall.value is None or (fall.low or 0.0) <= 0:
+    fall, lost = interval(falls), interval(losses)
+    if fall is None or lost is None or fall.value is None or not fall.low or not fall.high:
         return None
-    slope = fall.value / -math.log(SHORTER)
-    return interval([100 * (math.exp(loss / slope) - 1) for loss in losses])
+    if fall.low <= 0:
+        return None
+    ends = (fall.low, fall.high)
+    low = None if lost.low is None else min(_steps_for(lost.low, one) for one in ends)
+    high = None if lost.high is None else max(_steps_for(lost.high, one) for one in ends)
+    return Figure(_steps_for(lost.value or 0.0, fall.value), low, high, lost.runs)
+
+
+def _steps_for(lost: float, fall: float) -> float:
+    """In percent, where the loss falls by `fall` from `SHORTER` of the steps to all of them."""
+    return 100 * (math.exp(lost * -math.log(SHORTER) / fall) - 1)
 
 
 def _differences(results: Results, runs: Sequence[Run]) -> list[float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convergence_runs.compare import Results, in_contest
+from convergence_runs.compare import Results, foreign, in_contest
 from convergence_runs.plan import (
     BASELINE,
     CHOSEN_ON,
@@ -26,8 +26,8 @@ def needed(results: Results) -> list[Run]:
 
     What comes after others is told as soon as they are made.
     """
-    found = dict.fromkeys(run for run in _wanted(results) if run not in results)
-    return list(found)
+    wanted = dict.fromkeys(_wanted(results))
+    return [run for run in wanted if run not in results or foreign(results, run)]
 
 
 def _wanted(results: Results) -> Iterator[Run]:
@@ -38,9 +38,8 @@ def _wanted(results: Results) -> Iterator[Run]:
     yield from _branches([PLACEBO, *([candidate] if candidate else [])], CHOSEN_ON)
     yield from _branches([*([candidate] if candidate and holds else []), *JUDGED], JUDGED_ON)
     yield from shorter_runs()
-    yield from runs_of(PLACEBO, SCREENED_ON)
-    if candidate and holds:
-        yield from runs_of(candidate, JUDGED_ON)
+    for policy in (PLACEBO, *([candidate] if candidate and holds else [])):
+        yield from runs_of(policy, JUDGED_ON)
 
 
 def _branches(policies: list[str], seeds: range) -> Iterator[Run]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from convergence_runs.identity import identity
-from convergence_runs.plan import Run
-from convergence_runs.training import Result
-from zhufeng.base import cache_folder, write_durable
+from convergence_runs.plan import BASELINE, Run
+from convergence_runs.training import Result, began_otherwise
+from zhufeng.base import cache_folder, sha256_json, write_durable
 
 RESULTS = Path(__file__).parents[1] / "results" / "convergence.json"
 
@@ -24,12 +25,32 @@ def read() -> dict[str, Result]:
 
 
 def add(run: Run, result: Result) -> None:
-    """Keep a result; others may add theirs at the same time."""
-    with (cache_folder("convergence") / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Keep a result; others may add theirs at the same time.
+
+    Where a branch of today did not begin as its baseline did, that was trained on a machine that
+    rounds otherwise, and is to be trained again.
+    """
+    with _held("lock"):
         results = {**read(), run.key: result}
+        bf16 = Run(run.reference, BASELINE, run.seed).key
+        if bf16 in results and began_otherwise(run, result, results[bf16]):
+            del results[bf16]
         text = json.dumps(results, indent=1, sort_keys=True) + "\n"
         write_durable(RESULTS, text.encode())
+
+
+@contextmanager
+def alone(run: Run) -> Iterator[None]:
+    """While no other process trains the same."""
+    with _held(f"{sha256_json(run.key)}.lock"):
+        yield
+
+
+@contextmanager
+def _held(name: str) -> Iterator[None]:
+    with (cache_folder("convergence") / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def standing_results(runs: Iterable[Run]) -> dict[Run, Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,32 +14,38 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from convergence_runs.identity import MORE_IMAGES, identity
+from convergence_runs.identity import MORE_IMAGES, SEED_OF_IMAGES, identity
 from convergence_runs.plan import BASELINE, BRANCHES, Run
 from harness import machine
-from zhufeng.base import cache_folder, sha256_json
+from zhufeng.base import InputError, cache_folder, sha256_json, write_durable
 from zhufeng.models.reference import ImageData, Reference, load_reference
 from zhufeng.stack import named_policy
-from zhufeng.training import ReferenceTask, Schedule, read_metrics, reference_schedule, train
+from zhufeng.training import (
+    ReferenceTask,
+    Schedule,
+    read_metrics,
+    reference_schedule,
+    train,
+)
 
 CHECKPOINTS, PARTS = 10, 20
-
-
 _BATCH = 64
-_SEED_OF_IMAGES = 1_000_000
-"""No training has it."""
+_SPENT = "cpu_s"
 
 
 class Result(TypedDict):
     """What is kept of a training."""
 
-    final_loss: float
-    """In nats a target, in the formats in which it was trained, on what `held_out` gives."""
+    final_loss: float | None
+    """In nats a target, in the formats in which it was trained, on what `held_out` gives; None if
+    the training has diverged.
+    """
     batch_losses: list[float]
     """The mean over each of `PARTS` equal parts of the steps."""
     targets: int
     parameters: int
     cpu_s: float
+    """Without what a trunk saved."""
     identity: str
     machine: str
     torch: str
@@ -54,24 +60,38 @@ def trained(run: Run) -> Result:
     folder.mkdir(exist_ok=True)
     task = _Trunk(run, schedule, folder)
     task.take_up()
-    begin = time.process_time()
-    summary = train(task, schedule, folder, run.seed)
-    spent = time.process_time() - begin
-    lines = read_metrics(folder)
-    losses = [n["held_out_loss"] or 0.0 for n in lines if "held_out_loss" in n]
-    batches = [n["loss"] or 0.0 for n in lines if "loss" in n]
+    diverged = False
+    try:
+        train(task, schedule, folder, run.seed)
+    except InputError as error:
+        if "diverged" not in error.where:
+            raise
+        diverged = True
+    lines = [line for line in read_metrics(folder) if line["step"]]
+    batches = [line for line in lines if "loss" in line]
+    assert diverged or len(batches) == lines[-1]["step"] == run.steps
+    spent = task.spent()
     shutil.rmtree(folder)
     return {
-        "final_loss": losses[-1],
-        "batch_losses": _means(batches, PARTS),
-        "targets": summary.targets,
-        "parameters": summary.parameters,
+        "final_loss": None if diverged else _last(lines),
+        "batch_losses": _means([line["loss"] or 0.0 for line in batches], run.steps),
+        "targets": round(batches[-1]["targets"] or 0),
+        "parameters": sum(one.numel() for one in task.build().parameters()),
         "cpu_s": round(spent, 1),
         "identity": own,
         "machine": str(machine()["processor"]),
         "torch": torch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def began_otherwise(run: Run, ours: Result, bf16: Result) -> bool:
+    """Whether a branch did not begin as its baseline did: one of them was trained on a machine that
+    rounds otherwise, and there is nothing to be compared. The smallest difference soon shows in the
+    losses.
+    """
+    common = int(PARTS * run.since)
+    return ours["batch_losses"][:common] != bf16["batch_losses"][:common]
 
 
 class _Trunk(ReferenceTask):
@@ -83,7 +103,9 @@ class _Trunk(ReferenceTask):
         super().__init__(load_reference(run.reference), schedule, seed=run.seed)
         self.held_out = lambda: held_out(self.reference)
         self._run, self._folder = run, folder
+        self._begin, self._before = time.process_time(), 0.0
         ours = BRANCHES if run.policy == BASELINE and run.share == 1 else (run.since,)
+        self._every = schedule.checkpoint_every
         self._ends = {round(run.steps * one): self._trunk(one) for one in ours if one}
 
     def _trunk(self, since: float) -> Path:
@@ -98,10 +120,19 @@ class _Trunk(ReferenceTask):
             part = self._folder.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(trunk, part)
+            (part / _SPENT).unlink(missing_ok=True)
             part.rename(self._folder)
+        kept = self._folder / _SPENT
+        self._before = float(kept.read_text()) if kept.exists() else 0.0
+
+    def spent(self) -> float:
+        """Seconds of CPU time, those before the last kill too."""
+        return self._before + time.process_time() - self._begin
 
     def batch(self, step: int, micro: int) -> tuple[Tensor, Tensor]:
         """See `ReferenceTask`; a checkpoint of the steps before is there."""
+        if step % self._every == 0:
+            write_durable(self._folder / _SPENT, f"{self.spent()}".encode())
         trunk = self._ends.get(step)
         if trunk is not None and not trunk.exists():
             part = trunk.with_suffix(f".{os.getpid()}")
@@ -118,7 +149,7 @@ def held_out(reference: Reference) -> Iterator[tuple[Tensor, Tensor]]:
     """The reference's held-out data, and where those are images, `MORE_IMAGES` more: of so many the
     mean loss is known to a tenth of a percent.
     """
-    data = reference.data(_SEED_OF_IMAGES)
+    data = reference.data(SEED_OF_IMAGES)
     yield from data.held_out()
     if isinstance(reference.settings.data, ImageData):
         for number in range(MORE_IMAGES // _BATCH):
@@ -138,7 +169,11 @@ def schedule_of(run: Run) -> Schedule:
     )
 
 
-def _means(values: list[float], parts: int) -> list[float]:
-    size = -(-len(values) // parts)
+def _last(lines: Sequence[Mapping[str, float | None]]) -> float | None:
+    return [line["held_out_loss"] for line in lines if "held_out_loss" in line][-1]
+
+
+def _means(values: list[float], steps: int) -> list[float]:
+    size = -(-steps // PARTS)
     groups = [values[at : at + size] for at in range(0, len(values), size)]
     return [round(sum(group) / len(group), 5) for group in groups]

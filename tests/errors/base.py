@@ -140,7 +140,9 @@ def unknown_key(_: Path, __: Patch) -> None:
     parse(Thing, {"size": 1, "shaer": 2}, "f")
 
 
-@case("f has an unknown key 'zz\\n'", "one of share, size", "zz\\n", "take one of these, or remove it")
+@case(
+    "f has an unknown key 'zz\\n'", "one of share, size", "zz\\n", "take one of these, or remove it"
+)
 def unknown_key_without_a_neighbour(_: Path, __: Patch) -> None:
     parse(Thing, {"size": 1, "zz\n": 2}, "f")
 

@@ -36,9 +36,10 @@ from convergence_runs.plan import (
 from convergence_runs.training import Result
 from zhufeng.models.reference import REFERENCES, load_reference
 from zhufeng.stack import POLICIES
+from zhufeng.training import ReferenceTask
 
 
-def result(loss: float, own: str = "") -> Result:
+def result(loss: float | None, own: str = "") -> Result:
     return {
         "final_loss": loss,
         "batch_losses": [],
@@ -112,6 +113,11 @@ def test_branches_of_another_trunk_are_left_out() -> None:
     results[other] = {**results[other], "batch_losses": [3.0, 2.00001, 1.0]}
     assert [run for run in results if compare.foreign(results, run)] == [other]
     assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is None
+    branch = Run("cnn-small", PLACEBO, 0, since=HALF)
+    pair = {Run("cnn-small", BASELINE, 0): result(1.0), branch: result(1.0)}
+    assert branch not in needed(pair)
+    pair[branch] = {**result(1.0), "batch_losses": [3.0, 2.0]}
+    assert branch in needed(pair)
     # Whole trainings have nothing in common.
     whole = {**results, Run("cnn-small", "block6", 7): result(1.0)}
     assert not compare.foreign(whole, Run("cnn-small", "block6", 7))
@@ -129,6 +135,14 @@ def test_a_loss_that_more_steps_make_up_for() -> None:
     assert early is not None
     assert early.value == pytest.approx(0, abs=0.5)
     assert compare.extra_steps_pct({}, "block5", 0.0) is None
+    # Steps that are worth more to one seed than to another leave their mark on the ends.
+    unsure = dict(results)
+    for run in shorter_runs():
+        share = 0.75 if run.seed % 2 else 0.35
+        unsure[run] = result(loss(Run(run.reference, BASELINE, run.seed, share)))
+    wide = compare.extra_steps_pct(unsure, "block5", 0.0)
+    assert wide is not None
+    assert (wide.high or 0) > 1.5 * (found.high or 0)
     # Where it is not certain that more steps help, nothing is told.
     for run in shorter_runs():
         results[run] = result(loss(Run(run.reference, BASELINE, run.seed), 0.01 * (run.seed - 7)))
@@ -162,6 +176,30 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     del worse["block4-late"]
     assert compare.in_contest(seen(worse)) == (None, False)
     assert compare.in_contest(made(worse)) == (None, False)
+
+
+def test_what_diverges_is_out() -> None:
+    results = seen({"block4": 0.001, "block4-late": 0.0})
+    assert compare.recommended(results) == "block4"
+    late = Run("cnn-small", "block4", 0, since=HALF)
+    early = Run("cnn-small", "block4", 3, since=EARLY)
+    for run in (late, early):
+        assert compare.recommended({**results, run: result(None)}) == "block4-late"
+    found = {**results, early: result(None)}
+    assert compare.upper_pct(found, "block4", CHOSEN_ON, EARLY) == math.inf
+    nothing = {**results, Run("cnn-small", BASELINE, 3): result(None)}
+    assert compare.recommended(nothing) is None
+    whole = made({"block4": 0.0})
+    whole[Run("cnn-small", "block4", 3)] = result(None)
+    assert compare.seeds_needed(whole, "block4") is None
+
+
+def test_a_little_more_than_the_bound_on_one_seed_is_not_out() -> None:
+    results = seen({"block4": 0.001})
+    for over, out in ((0.0055, False), (0.0065, True)):
+        run = Run("mlp-small", "block4", 0, since=HALF)
+        found = {**results, run: result(loss(run, over))}
+        assert (compare.recommended(found) is None) == out
 
 
 def test_what_is_needed_is_what_is_missing_and_ends() -> None:
@@ -201,6 +239,68 @@ def test_a_result_of_other_code_or_formats_counts_for_nothing(
     found = store.standing_results([run, other, Run("mlp-small", "block5", 3)])
     assert found == {run: result(1.5, own)}
     assert set(json.loads(store.RESULTS.read_text())) == {run.key, other.key}
+    # A branch that did not begin as its baseline: that is to be trained again.
+    branch = Run("mlp-small", "block6", 3, since=HALF)
+    store.add(branch, result(1.5, own))
+    assert other.key in json.loads(store.RESULTS.read_text())
+    store.add(branch, {**result(1.5, own), "batch_losses": [3.0]})
+    assert set(json.loads(store.RESULTS.read_text())) == {run.key, branch.key}
+
+
+def test_an_identity_is_of_code_and_of_no_comment() -> None:
+    lines = [
+        "def f(x: int) -> str:",
+        '    """Docs."""',
+        '    return f"{x}#" # why',
+        '"""More',
+        '."""',
+    ]
+    found = identity.plain("\n".join(lines))
+    assert found == "\n".join((lines[0], '    return f"{x}#"'))
+    assert identity.plain("\n".join(lines).replace("{x}", "{x + 1}")) != found
+
+
+def test_a_training_that_diverges_is_a_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+    run, draw = Run("mlp-small", "block4", 0, share=0.01), ReferenceTask.batch
+
+    def broken(self: ReferenceTask, step: int, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images, classes = draw(self, step, micro)
+        return images.float() * (math.nan if step == 30 else 1.0), classes
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReferenceTask, "batch", broken)
+        found = training.trained(run)
+    assert found["final_loss"] is None
+    assert len(found["batch_losses"]) == 15
+    assert found["parameters"] == training.trained(run)["parameters"]
+
+
+def test_a_killed_training_is_counted_and_told_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+    run, draw = Run("mlp-small", "block4", 0, share=0.01), ReferenceTask.batch
+    right = training.trained(run)
+
+    def killed(self: ReferenceTask, step: int, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if step == 30:
+            raise KeyboardInterrupt
+        return draw(self, step, micro)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReferenceTask, "batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.trained(run)
+    (folder,) = tmp_path.iterdir()
+    (folder / "cpu_s").write_text("1000")
+    found = training.trained(run)
+    assert found["cpu_s"] > 1000
+    assert {**found, "cpu_s": 0} == {**right, "cpu_s": 0}
 
 
 def test_every_policy_and_reference_has_an_identity_of_its_own() -> None:
