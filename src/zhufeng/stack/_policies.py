@@ -35,6 +35,8 @@ def _in_planes(rule: Rule, *roles: str) -> Rule:
 
 
 _ROLES = ("weight", "activation", "gradient")
+_ENDS = ("head", "stem.*")
+"""Where a model meets its data and its classes or words."""
 
 
 def _late(number_format: NumberFormat, since: float = 0.9, name: str = "late") -> Policy:
@@ -49,9 +51,13 @@ def _variants(number_format: NumberFormat) -> list[Policy]:
     rule = _narrow(number_format)
     tiled = replace(rule, weight=replace(rule.weight, tile=True))
     rotated = replace(rule, rotated=("input_gradient", "weight_gradient"))
+    planes = _in_planes(rule, *_ROLES)
+    ends, late = replace(planes, modules=_ENDS), replace(planes, since=0.9)
     found = [
         Policy(name=f"{number_format}-tiles", rules=(tiled,)),
         Policy(name=f"{number_format}-rotated", rules=(rotated,)),
+        Policy(name=f"{number_format}-ends", rules=(rule, ends)),
+        Policy(name=f"{number_format}-ends-late", rules=(rule, ends, late)),
     ]
     for role in _ROLES:
         finer = _in_planes(rule, role)
@@ -71,8 +77,7 @@ def _nvfp4() -> Policy:
         rotated=("weight_gradient",),
     )
     # Of the small GPTs' linear work a fifth, of the other references' 4%.
-    ends = ("head", "stem.*", "layers.2.feed_forward.down")
-    return Policy(name="nvfp4", rules=(narrow, *_wide_at(*ends)))
+    return Policy(name="nvfp4", rules=(narrow, *_wide_at(*_ENDS, "layers.2.feed_forward.down")))
 
 
 def _mxfp8() -> Policy:
