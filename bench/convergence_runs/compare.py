@@ -113,20 +113,28 @@ def in_contest(results: Results) -> tuple[str | None, bool]:
     """The cheapest policy that nothing speaks against, and whether it is known to hold the bound:
     whether the intervals of its early branches, on the seeds on which one is chosen, end below it.
 
-    Against a policy speaks a late branch that lost more than the bound, and more than chance can
-    have made of it. None if there is none left, or a cheaper one has not been screened.
+    Against a policy speaks a late branch, or the mean of two early ones or more, that lost more
+    than the bound, and more than chance can have made of it. None if there is none left, or a
+    cheaper one has not been screened.
     """
     for policy in BY_COST:
-        screened = [loss_changes_pct(results, one, policy, SCREENED_ON, HALF) for one in SMALL]
-        lost = [one.value for one in screened if one is not None and one.value is not None]
+        late = screened(results, policy)
+        early = [loss_changes_pct(results, one, policy, CHOSEN_ON, EARLY) for one in SMALL]
+        lost = [*late.values(), *(one.value or 0.0 for one in early if one and one.runs > 1)]
         if any(one > BOUND_PCT + CHANCE_PCT for one in lost):
             continue
-        if len(lost) < len(SMALL):
+        if len(late) < len(SMALL):
             return None, False
         upper = upper_pct(results, policy, CHOSEN_ON, EARLY)
         if upper is None or upper < BOUND_PCT:
             return policy, upper is not None
     return None, False
+
+
+def screened(results: Results, policy: str) -> dict[str, float]:
+    """What its late branches lost, in percent, by reference; without those that are missing."""
+    found = {one: loss_changes_pct(results, one, policy, SCREENED_ON, HALF) for one in SMALL}
+    return {name: one.value or 0.0 for name, one in found.items() if one is not None}
 
 
 def recommended(results: Results) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convergence_runs.compare import Results, foreign, in_contest
+from convergence_runs.compare import Results, foreign, in_contest, screened
 from convergence_runs.plan import (
     BASELINE,
     CHOSEN_ON,
@@ -35,11 +35,22 @@ def _wanted(results: Results) -> Iterator[Run]:
     for policy in (PLACEBO, *(one for one in POLICIES if one not in (BASELINE, PLACEBO))):
         yield from runs_of(policy, SCREENED_ON, HALF)
     candidate, holds = in_contest(results)
-    yield from _branches([PLACEBO, *([candidate] if candidate else [])], CHOSEN_ON)
+    if candidate:
+        yield from _contest(results, candidate)
+    yield from _branches([PLACEBO], CHOSEN_ON)
     yield from _branches([*([candidate] if candidate and holds else []), *JUDGED], JUDGED_ON)
     yield from shorter_runs()
     for policy in (PLACEBO, *([candidate] if candidate and holds else [])):
         yield from runs_of(policy, JUDGED_ON)
+
+
+def _contest(results: Results, candidate: str) -> Iterator[Run]:
+    """First where it lost most: there it is soonest known not to hold."""
+    lost = screened(results, candidate)
+    for reference in sorted(lost, key=lambda one: -lost[one]):
+        for seed in CHOSEN_ON:
+            yield Run(reference, BASELINE, seed)
+            yield Run(reference, candidate, seed, since=EARLY)
 
 
 def _branches(policies: list[str], seeds: range) -> Iterator[Run]:

@@ -169,6 +169,13 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     assert compare.in_contest(out) == ("block5-late", True)
     out[Run("cnn-small", "block5", 0, since=HALF)] = result(9.0)
     assert compare.recommended(out) == "block5-late"
+    # Two early branches that lost clearly too much are enough.
+    few = {**made(worse, HALF, range(1)), **made({"block5": 0.006}, EARLY, range(1))}
+    assert compare.in_contest(few) == ("block5", False)
+    second = Run("mlp-small", "block5", 1, since=EARLY)
+    for over, left in ((0.0075, "block5"), (0.0085, "block5-late")):
+        few[second] = result(loss(second, over))
+        assert compare.in_contest(few)[0] == left
     # Without early branches one is in contest and no more; without late ones of cheaper, none is.
     screened = made(worse, HALF, range(1))
     assert compare.in_contest(screened) == ("block5", False)
