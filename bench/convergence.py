@@ -2,12 +2,12 @@
 
 Each frozen reference (its small size) is trained in the policies of ``zhufeng.stack.POLICIES``, and
 compared seed by seed with bf16: the 95% t-interval of the mean change. Trained from the first step,
-the same model ends a percent or two better or worse whatever the format, even in fp32, so what is
-compared are branches: both sides have a first part in common, in bf16, and one goes on in the
-policy. All policies are screened on seed 0 with half of the steps in the policy. Of those that lose
-less than 0.5%, the cheapest whose interval stays below that on seeds 0 to 4, with nine tenths of
-the steps in the policy, is chosen and judged in the same way on 5 to 9: ``loss_change_upper_pct``.
-Then it is trained from the first step on these too: ``whole_loss_change_upper_pct``. A full run
+a model may end a percent or two better or worse by chance, so what is compared are branches: both
+sides have a first part in common, in bf16, and one goes on in the policy. All policies are screened
+on seed 0 with half of the steps in the policy. Of those that do not clearly lose more than 0.5%,
+the cheapest whose interval stays below that on seeds 0 to 4, with nine tenths of the steps in the
+policy, is chosen and judged in the same way on 5 to 9: ``loss_change_upper_pct``. Then it is
+trained from the first step on these too: ``whole_loss_change_upper_pct``. A full run
 trains what ``bench/results/convergence.json`` does not hold yet, two trainings at a time, each on
 one core, adds each result as it comes, and so goes on after a kill. ``--quick`` only reads that
 file: together the trainings take many hours, which are told before they begin. A result whose code,
@@ -63,13 +63,13 @@ def measure(quick: bool, seed: int) -> Report:
     results = store.standing_results(every_run())
     chosen = recommended(results)
     figures: dict[str, Figure] = {
-        "loss_change_upper_pct": _upper(results, chosen, EARLY),
+        "loss_change_upper_pct": _upper(results, chosen, JUDGED_ON, EARLY),
         "extra_steps_pct": _extra_steps(results, chosen),
-        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", EARLY),
+        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", JUDGED_ON, EARLY),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
-        "fp32_loss_change_upper_pct": Figure(upper_pct(results, PLACEBO, CHOSEN_ON, EARLY)),
-        "whole_loss_change_upper_pct": _upper(results, chosen, 0.0),
-        "fp32_whole_loss_change_upper_pct": _upper(results, PLACEBO, 0.0),
+        "fp32_loss_change_upper_pct": _upper(results, PLACEBO, CHOSEN_ON, EARLY),
+        "whole_loss_change_upper_pct": _upper(results, chosen, JUDGED_ON, 0.0),
+        "fp32_whole_loss_change_upper_pct": _upper(results, PLACEBO, JUDGED_ON, 0.0),
         "whole_seeds_needed": Figure(seeds_needed(results, chosen) if chosen else None),
     }
     for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
@@ -86,8 +86,8 @@ def measure(quick: bool, seed: int) -> Report:
     return Report(figures, beside)
 
 
-def _upper(results: Results, policy: str | None, since: float) -> Figure:
-    return _finite(Figure(upper_pct(results, policy, JUDGED_ON, since) if policy else None))
+def _upper(results: Results, policy: str | None, seeds: range, since: float) -> Figure:
+    return _finite(Figure(upper_pct(results, policy, seeds, since) if policy else None))
 
 
 def _finite(figure: Figure) -> Figure:

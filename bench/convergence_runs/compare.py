@@ -25,8 +25,8 @@ Results = Mapping[Run, Result]
 BOUND_PCT = 0.5
 """What the upper end of a recommended policy's interval must stay below."""
 CHANCE_PCT = 0.1
-"""As far as chance moves a late branch, images and all: a policy that is over the bound by less is
-not out yet.
+"""As far as chance moves a late branch, or the mean of some early ones: a policy that is over the
+bound by less is not out yet.
 """
 # Student's t at 97.5%, by degrees of freedom.
 _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}

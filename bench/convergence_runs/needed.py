@@ -32,15 +32,16 @@ def needed(results: Results) -> list[Run]:
 
 def _wanted(results: Results) -> Iterator[Run]:
     yield from runs_of(BASELINE, SCREENED_ON)
-    for policy in (PLACEBO, *(one for one in POLICIES if one not in (BASELINE, PLACEBO))):
+    for policy in (one for one in POLICIES if one != BASELINE):
         yield from runs_of(policy, SCREENED_ON, HALF)
     candidate, holds = in_contest(results)
     if candidate:
         yield from _contest(results, candidate)
+    chosen = [candidate] if candidate and holds else []
     yield from _branches([PLACEBO], CHOSEN_ON)
-    yield from _branches([*([candidate] if candidate and holds else []), *JUDGED], JUDGED_ON)
+    yield from _branches([*chosen, *JUDGED], JUDGED_ON)
     yield from shorter_runs()
-    for policy in (PLACEBO, *([candidate] if candidate and holds else [])):
+    for policy in (PLACEBO, *chosen):
         yield from runs_of(policy, JUDGED_ON)
 
 

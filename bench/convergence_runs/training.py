@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -20,13 +21,7 @@ from harness import machine
 from zhufeng.base import InputError, cache_folder, sha256_json, write_durable
 from zhufeng.models.reference import ImageData, Reference, load_reference
 from zhufeng.stack import named_policy
-from zhufeng.training import (
-    ReferenceTask,
-    Schedule,
-    read_metrics,
-    reference_schedule,
-    train,
-)
+from zhufeng.training import ReferenceTask, Schedule, read_metrics, reference_schedule, train
 
 CHECKPOINTS, PARTS = 10, 20
 _BATCH = 64
@@ -170,7 +165,9 @@ def schedule_of(run: Run) -> Schedule:
 
 
 def _last(lines: Sequence[Mapping[str, float | None]]) -> float | None:
-    return [line["held_out_loss"] for line in lines if "held_out_loss" in line][-1]
+    """The last held-out loss; None if it is no number."""
+    loss = [line["held_out_loss"] for line in lines if "held_out_loss" in line][-1]
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def _means(values: list[float], steps: int) -> list[float]:

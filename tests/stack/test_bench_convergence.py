@@ -76,6 +76,14 @@ def seen(worse: dict[str, float]) -> dict[Run, Result]:
     return {**made(worse, HALF, range(1)), **made(worse, EARLY)}
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where trainings of this test are kept; they are evaluated on few images."""
+    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+    return tmp_path
+
+
 def test_intervals_are_students() -> None:
     stats = pytest.importorskip("scipy.stats")
     draw = np.random.default_rng(0)
@@ -267,11 +275,14 @@ def test_an_identity_is_of_code_and_of_no_comment() -> None:
     assert identity.plain("\n".join(lines).replace("{x}", "{x + 1}")) != found
 
 
-def test_a_training_that_diverges_is_a_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
-    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+def test_a_held_out_loss_that_is_no_number_is_none() -> None:
+    for last, right in ((1.5, 1.5), (None, None), (math.nan, None)):
+        lines: list[dict[str, float | None]] = [{"held_out_loss": 3.0}, {"loss": 2.0}]
+        assert training._last([*lines, {"held_out_loss": last}, {"loss": 1.0}]) == right
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_training_that_diverges_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     run, draw = Run("mlp-small", "block4", 0, share=0.01), ReferenceTask.batch
 
     def broken(self: ReferenceTask, step: int, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -287,10 +298,8 @@ def test_a_training_that_diverges_is_a_result(
 
 
 def test_a_killed_training_is_counted_and_told_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
-    monkeypatch.setattr(training, "MORE_IMAGES", 64)
     run, draw = Run("mlp-small", "block4", 0, share=0.01), ReferenceTask.batch
     right = training.trained(run)
 
@@ -303,8 +312,8 @@ def test_a_killed_training_is_counted_and_told_whole(
         patched.setattr(ReferenceTask, "batch", killed)
         with pytest.raises(KeyboardInterrupt):
             training.trained(run)
-    (folder,) = tmp_path.iterdir()
-    (folder / "cpu_s").write_text("1000")
+    (left,) = folder.iterdir()
+    (left / "cpu_s").write_text("1000")
     found = training.trained(run)
     assert found["cpu_s"] > 1000
     assert {**found, "cpu_s": 0} == {**right, "cpu_s": 0}
@@ -323,14 +332,10 @@ def test_the_page_has_the_standing_results() -> None:
 
 
 @pytest.mark.parametrize("since", BRANCHES)
-def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since: float
-) -> None:
-    monkeypatch.setattr(training, "cache_folder", lambda name: tmp_path)
-    monkeypatch.setattr(training, "MORE_IMAGES", 64)
+def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(folder: Path, since: float) -> None:
     run, other = (Run("mlp-small", "block5", seed, share=0.01, since=since) for seed in (0, 1))
     whole = training.trained(run)
-    (trunk,) = tmp_path.iterdir()
+    (trunk,) = folder.iterdir()
     again = training.trained(run)
     assert {**again, "cpu_s": 0} == {**whole, "cpu_s": 0}
     narrow = replace(run, policy="block4")
@@ -339,7 +344,7 @@ def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(
     assert training.trained(narrow)["final_loss"] == found != whole["final_loss"]
     # The trunk is what it goes on from: with that of another seed it ends elsewhere.
     training.trained(other)
-    (foreign,) = set(tmp_path.iterdir()) - {trunk}
+    (foreign,) = set(folder.iterdir()) - {trunk}
     shutil.rmtree(trunk)
     foreign.rename(trunk)
     assert training.trained(run)["final_loss"] != whole["final_loss"]
