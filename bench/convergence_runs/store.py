@@ -35,8 +35,13 @@ def add(run: Run, result: Result) -> None:
         bf16 = Run(run.reference, BASELINE, run.seed).key
         if bf16 in results and began_otherwise(run, result, results[bf16]):
             del results[bf16]
-        text = json.dumps(results, indent=1, sort_keys=True) + "\n"
-        write_durable(RESULTS, text.encode())
+        write(results)
+
+
+def write(results: Mapping[str, Result]) -> None:
+    """Keep these and no others."""
+    text = json.dumps(results, indent=1, sort_keys=True) + "\n"
+    write_durable(RESULTS, text.encode())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+from carry_over import carried
 from convergence_runs import compare, identity, store, training
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
@@ -33,6 +34,7 @@ from convergence_runs.plan import (
     runs_of,
     shorter_runs,
 )
+from convergence_runs.probe import Probe, short_training
 from convergence_runs.training import Result
 from zhufeng.models.reference import REFERENCES, load_reference
 from zhufeng.stack import POLICIES
@@ -273,6 +275,32 @@ def test_an_identity_is_of_code_and_of_no_comment() -> None:
     found = identity.plain("\n".join(lines))
     assert found == "\n".join((lines[0], '    return f"{x}#"'))
     assert identity.plain("\n".join(lines).replace("{x}", "{x + 1}")) != found
+
+
+def test_results_are_carried_over_to_code_that_does_the_same() -> None:
+    same, other, stale = (Run("mlp-small", policy, 0) for policy in ("bf16", "fp32", "block8"))
+    results = {run.key: result(1.0, "old") for run in (same, other)}
+    results[stale.key] = result(1.0, "older")
+    runs = (same, other, stale)
+    before = Probe({"mlp-small bf16": "1", "mlp-small fp32": "2"}, dict.fromkeys(results, "old"))
+    after = Probe({"mlp-small bf16": "1", "mlp-small fp32": "3"}, dict.fromkeys(results, "new"))
+    found = carried(results, before, after)
+    assert [found[run.key]["identity"] for run in runs] == ["new", "old", "older"]
+    assert found[same.key]["final_loss"] == 1.0
+    unknown = Probe({}, before.identities)
+    assert carried(results, unknown, replace(unknown, identities=after.identities)) == results
+
+
+def test_a_short_training_sees_what_code_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    branch = Run("mlp-small", "fp32", 0)
+    bits = short_training(branch)
+    assert short_training(branch) == bits
+    assert short_training(Run("mlp-small", "bf16", 0)) != bits
+    made_norm = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(
+        "zhufeng.training._loop.clip_grad_norm_", lambda p, clip: made_norm(p, clip * (1 - 1e-6))
+    )
+    assert short_training(branch) != bits
 
 
 def test_a_held_out_loss_that_is_no_number_is_none() -> None:

@@ -1,0 +1,84 @@
+"""Results of trainings after a change of code that changes no training.
+
+``bench/results/convergence.json`` counts only for the code with which it was made, and takes a day
+to be made again. ``python bench/carry_over.py COMMIT`` trains the first steps of every reference
+and policy that has results, with the code of an earlier commit and with that of this folder, in the
+same environment: a quarter of an hour. Where losses, gradients' norms and weights are the same to
+the bit, the results that were made with that commit's code become results of this folder's; others
+are left as they are.
+
+It is evidence and no proof: `STEPS` steps in every phase of a policy, one seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from convergence_runs import store
+from convergence_runs.plan import every_run
+from convergence_runs.probe import Probe, kind
+from convergence_runs.training import Result
+
+_ROOT = Path(__file__).parents[1]
+
+
+def carried(results: Mapping[str, Result], before: Probe, after: Probe) -> dict[str, Result]:
+    """All results; where both codes do the same, the earlier one's have the identity of today's."""
+    found = dict(results)
+    for run in every_run():
+        result = results.get(run.key)
+        if result is None or result["identity"] != before.identities.get(run.key):
+            continue
+        same = before.bits.get(kind(run))
+        if same is not None and same == after.bits.get(kind(run)):
+            found[run.key] = {**result, "identity": after.identities[run.key]}
+    return found
+
+
+def main(commit: str) -> int:
+    """Carry over what can be; returns how many results count for nothing after it."""
+    with tempfile.TemporaryDirectory(prefix="zhufeng-earlier-") as name:
+        earlier = Path(name) / "earlier"
+        git = ("git", "-C", str(_ROOT), "worktree")
+        subprocess.run((*git, "add", "--detach", "--quiet", earlier, commit), check=True)
+        try:
+            with ThreadPoolExecutor() as pool:
+                before, after = pool.map(_probed, (earlier, _ROOT))
+        finally:
+            subprocess.run((*git, "remove", "--force", earlier), check=True)
+    results = carried(store.read(), before, after)
+    store.write(results)
+    lost = [key for key, own in results.items() if own["identity"] != after.identities.get(key)]
+    for key in lost:
+        print(f"counts for nothing: {key}")
+    print(f"{len(results) - len(lost)} results count, {len(lost)} do not")
+    return len(lost)
+
+
+def _probed(root: Path) -> Probe:
+    paths = os.pathsep.join((str(root / "src"), str(root / "bench")))
+    done = subprocess.run(
+        (sys.executable, "-m", "convergence_runs.probe"),
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        input=json.dumps(list(store.read())),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Probe(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("commit", help="whose code made the results")
+    sys.exit(min(main(arguments.parse_args().commit), 1))
