@@ -27,8 +27,14 @@ from convergence_runs.plan import (  # noqa: E402
     EARLY,
     HALF,
     JUDGED_ON,
+    PLACEBO,
+    SCREENED_ON,
     SMALL,
+    WHOLE,
+    Begins,
+    Run,
     every_run,
+    open_runs,
 )
 from zhufeng.stack import POLICIES  # noqa: E402
 
@@ -40,12 +46,14 @@ def tables(results: Results) -> str:
     left = len(needed(results))
     rest = f", {left} or more are left" if left else ""
     parts = [f"{len(results)} trainings are done{rest}."]
-    kinds = (("Second half", HALF), ("Nine tenths", EARLY), ("All steps", 0.0))
-    for title, since in kinds:
-        lines = rows(results, since)
+    kinds = (("second half", HALF), ("most", EARLY), ("all", WHOLE))
+    for title, begins in kinds:
+        lines = rows(results, begins)
         if lines:
-            head = f"| {title} in the policy | seeds | {' | '.join(SMALL)} |"
+            columns = " | ".join(f"{one}, {100 * (1 - begins[one]):.0f}%" for one in SMALL)
+            head = f"| steps in the policy: {title} | seeds | {columns} |"
             parts.append("\n".join([head, f"|{'---|' * (2 + len(SMALL))}", *lines]))
+    parts += opening(results)
     chosen = recommended(results)
     count = chosen and seeds_needed(results, chosen)
     if count:
@@ -56,20 +64,38 @@ def tables(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def rows(results: Results, since: float) -> list[str]:
+def opening(results: Results) -> list[str]:
+    """Where the placebo leaves bf16 early, how far chance goes."""
+    told = []
+    for run in (*open_runs(), Run("cnn-small", PLACEBO, 0, since=HALF["cnn-small"])):
+        found = loss_changes_pct(
+            results, run.reference, PLACEBO, SCREENED_ON, {run.reference: run.since}
+        )
+        if found is not None and found.value is not None:
+            told.append(f"{found.value:+.2f}% after {100 * run.since:.0f}% of the steps")
+    return [f"{PLACEBO} that leaves bf16 on the CNN, seed 0: {', '.join(told)}."] if told else []
+
+
+def rows(results: Results, begins: Begins) -> list[str]:
     """The change of the loss in percent: mean, interval, number of seeds."""
     lines = []
     for policy in POLICIES:
         for name, seeds in (("5 to 9", JUDGED_ON), ("0 to 4", CHOSEN_ON)):
-            cells = [cell(results, reference, policy, seeds, since) for reference in SMALL]
-            if policy != BASELINE and any(cells):
+            cells = [cell(results, reference, policy, seeds, begins) for reference in SMALL]
+            own = (one for ref, one in zip(SMALL, cells, strict=True) if not same(begins, ref))
+            if policy != BASELINE and any(own):
                 lines.append(f"| {policy} | {name} | {' | '.join(cells)} |")
     return lines
 
 
-def cell(results: Results, reference: str, policy: str, seeds: range, since: float) -> str:
+def same(begins: Begins, reference: str) -> bool:
+    """Whether the table of second halves has these branches too."""
+    return begins is not HALF and begins[reference] == HALF[reference]
+
+
+def cell(results: Results, reference: str, policy: str, seeds: range, begins: Begins) -> str:
     """Of one policy and reference."""
-    found = loss_changes_pct(results, reference, policy, seeds, since)
+    found = loss_changes_pct(results, reference, policy, seeds, begins)
     if found is None or found.value is None:
         return ""
     if math.isinf(found.value):

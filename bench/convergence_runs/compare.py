@@ -16,6 +16,8 @@ from convergence_runs.plan import (
     SCREENED_ON,
     SHORTER,
     SMALL,
+    WHOLE,
+    Begins,
     Run,
 )
 from convergence_runs.training import Result, began_otherwise
@@ -33,20 +35,21 @@ _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 
 
 
 def loss_changes_pct(
-    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float = 0.0
+    results: Results, reference: str, policy: str, seeds: Iterable[int], begins: Begins = WHOLE
 ) -> Figure | None:
     """The mean change of the final held-out loss in percent, with its 95% t-interval.
 
     Without an interval of one seed; None where there is no seed that both have been trained on. One
     that has diverged makes it infinite.
     """
-    return interval(_changes(results, reference, policy, seeds, since))
+    return interval(_changes(results, reference, policy, seeds, begins))
 
 
 def _changes(
-    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float
+    results: Results, reference: str, policy: str, seeds: Iterable[int], begins: Begins
 ) -> list[float]:
     """In percent, of the seeds that both have been trained on."""
+    since = begins[reference]
     pairs = [_pair(results, Run(reference, policy, seed, since=since)) for seed in seeds]
     return [100 * (pair[0] / pair[1] - 1) for pair in pairs if pair is not None]
 
@@ -84,12 +87,12 @@ def interval(values: Sequence[float]) -> Figure | None:
     return Figure(mean, mean - half, mean + half, count)
 
 
-def upper_pct(results: Results, policy: str, seeds: range, since: float = 0.0) -> float | None:
+def upper_pct(results: Results, policy: str, seeds: range, begins: Begins = WHOLE) -> float | None:
     """The upper end of the interval, of the worst of all references.
 
     None where a training is missing.
     """
-    found = [loss_changes_pct(results, one, policy, seeds, since) for one in SMALL]
+    found = [loss_changes_pct(results, one, policy, seeds, begins) for one in SMALL]
     known = [one for one in found if one is not None and one.runs == len(seeds)]
     if len(known) < len(found):
         return None
@@ -102,7 +105,7 @@ def seeds_needed(results: Results, policy: str) -> int | None:
     """
     spread = []
     for reference in SMALL:
-        changes = _changes(results, reference, policy, range(JUDGED_ON.stop), 0.0)
+        changes = _changes(results, reference, policy, range(JUDGED_ON.stop), WHOLE)
         if len(changes) - 1 not in _T or math.inf in changes:
             return None
         spread.append(statistics.stdev(changes))
@@ -143,7 +146,7 @@ def recommended(results: Results) -> str | None:
     return policy if holds else None
 
 
-def extra_steps_pct(results: Results, policy: str, since: float) -> Figure | None:
+def extra_steps_pct(results: Results, policy: str, begins: Begins) -> Figure | None:
     """How many steps more it takes to bf16's loss, of the worst reference: the mean over seeds with
     its 95% t-interval.
 
@@ -152,7 +155,7 @@ def extra_steps_pct(results: Results, policy: str, since: float) -> Figure | Non
     than these are needed. The interval's ends are those of the loss where steps are worth least,
     and most. None where trainings are missing, or the fall is not certain.
     """
-    found = [_extra(results, reference, policy, since) for reference in SMALL]
+    found = [_extra(results, one, policy, begins[one]) for one in SMALL]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None

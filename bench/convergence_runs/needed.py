@@ -14,7 +14,9 @@ from convergence_runs.plan import (
     JUDGED_ON,
     PLACEBO,
     SCREENED_ON,
+    WHOLE,
     Run,
+    open_runs,
     runs_of,
     shorter_runs,
 )
@@ -41,6 +43,7 @@ def _wanted(results: Results) -> Iterator[Run]:
     yield from _branches([PLACEBO], CHOSEN_ON)
     yield from _branches([*chosen, *JUDGED], JUDGED_ON)
     yield from shorter_runs()
+    yield from open_runs()
     for policy in (PLACEBO, *chosen):
         yield from runs_of(policy, JUDGED_ON)
 
@@ -51,11 +54,11 @@ def _contest(results: Results, candidate: str) -> Iterator[Run]:
     for reference in sorted(lost, key=lambda one: -lost[one]):
         for seed in CHOSEN_ON:
             yield Run(reference, BASELINE, seed)
-            yield Run(reference, candidate, seed, since=EARLY)
+            yield Run(reference, candidate, seed, since=EARLY[reference])
 
 
 def _branches(policies: list[str], seeds: range) -> Iterator[Run]:
     """Seed by seed the baseline, and what branches off from it early."""
     for seed in seeds:
-        for policy, since in ((BASELINE, 0.0), *((one, EARLY) for one in policies)):
-            yield from runs_of(policy, range(seed, seed + 1), since)
+        for policy, begins in ((BASELINE, WHOLE), *((one, EARLY) for one in policies)):
+            yield from runs_of(policy, range(seed, seed + 1), begins)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from zhufeng.models.reference import REFERENCES
@@ -15,10 +15,14 @@ CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
 """Seeds on which a policy is chosen, and those on which it is judged."""
 SCREENED_ON = range(1)
 """Seeds on which every policy is seen at all."""
-EARLY, HALF = 0.1, 0.5
-"""Shares of the steps after which a training in bf16 goes on in a policy: where policies are chosen
-and judged, and where they are screened."""
-BRANCHES = (EARLY, HALF)
+Begins = Mapping[str, float]
+"""By reference, the share of the steps after which a training in bf16 goes on in a policy."""
+EARLY: Begins = {**dict.fromkeys(SMALL, 0.1), "cnn-small": 0.5}
+"""Where policies are chosen and judged: where the placebo's branches end as bf16 does. What becomes
+of the CNN is open for longer than of the others, as `open_runs` show."""
+HALF: Begins = dict.fromkeys(SMALL, 0.5)
+"""Where they are screened."""
+WHOLE: Begins = dict.fromkeys(SMALL, 0.0)
 BY_COST = (
     "block4",
     "block4-late",
@@ -80,9 +84,14 @@ class Run:
         return Policy(name=f"{own.name} since {self.since:g}", rules=rules)
 
 
-def runs_of(policy: str, seeds: range, since: float = 0.0) -> list[Run]:
-    """Its trainings on all references, seed by seed."""
-    return [Run(reference, policy, seed, since=since) for seed in seeds for reference in SMALL]
+def branches(reference: str) -> tuple[float, ...]:
+    """Where policies leave bf16."""
+    return tuple(sorted({EARLY[reference], HALF[reference]}))
+
+
+def runs_of(policy: str, seeds: range, begins: Begins = WHOLE) -> list[Run]:
+    """Its trainings on all references that begin somewhere, seed by seed."""
+    return [Run(one, policy, seed, since=since) for seed in seeds for one, since in begins.items()]
 
 
 def shorter_runs() -> list[Run]:
@@ -90,9 +99,15 @@ def shorter_runs() -> list[Run]:
     return [Run(reference, BASELINE, seed, SHORTER) for seed in JUDGED_ON for reference in SMALL]
 
 
+def open_runs() -> list[Run]:
+    """Of the placebo, where the CNN's fate is still open."""
+    return [Run("cnn-small", PLACEBO, 0, since=since) for since in (0.1, 0.2, 0.3)]
+
+
 def every_run() -> Iterator[Run]:
     """All that may ever be asked for."""
     for policy in POLICIES:
-        for since in (0.0, *BRANCHES):
-            yield from runs_of(policy, range(JUDGED_ON.stop), since)
+        for begins in (WHOLE, EARLY, HALF):
+            yield from runs_of(policy, range(JUDGED_ON.stop), begins)
+    yield from open_runs()
     yield from shorter_runs()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from convergence_runs.identity import MORE_IMAGES, SEED_OF_IMAGES, identity
-from convergence_runs.plan import BASELINE, BRANCHES, Run
+from convergence_runs.plan import BASELINE, Run, branches
 from harness import machine
 from zhufeng.base import InputError, cache_folder, sha256_json, write_durable
 from zhufeng.models.reference import ImageData, Reference, load_reference
@@ -99,7 +99,8 @@ class _Trunk(ReferenceTask):
         self.held_out = lambda: held_out(self.reference)
         self._run, self._folder = run, folder
         self._begin, self._before = time.process_time(), 0.0
-        ours = BRANCHES if run.policy == BASELINE and run.share == 1 else (run.since,)
+        whole = run.policy == BASELINE and run.share == 1
+        ours = branches(run.reference) if whole else (run.since,)
         self._every = schedule.checkpoint_every
         self._ends = {round(run.steps * one): self._trunk(one) for one in ours if one}
 

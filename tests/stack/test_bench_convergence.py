@@ -20,7 +20,6 @@ from convergence_runs import compare, identity, store, training
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
-    BRANCHES,
     BY_COST,
     CHOSEN_ON,
     EARLY,
@@ -29,7 +28,10 @@ from convergence_runs.plan import (
     JUDGED_ON,
     PLACEBO,
     SMALL,
+    WHOLE,
+    Begins,
     Run,
+    branches,
     every_run,
     runs_of,
     shorter_runs,
@@ -62,12 +64,12 @@ def loss(run: Run, worse: float = 0.0) -> float:
 
 
 def made(
-    worse: dict[str, float], since: float = 0.0, seeds: range = range(10)
+    worse: dict[str, float], begins: Begins = WHOLE, seeds: range = range(10)
 ) -> dict[Run, Result]:
     """Trainings of policies worse than bf16 by some share, a little more or less by seed."""
     found = {run: result(loss(run)) for run in (*runs_of(BASELINE, range(10)), *shorter_runs())}
     for policy, share in worse.items():
-        for run in runs_of(policy, seeds, since):
+        for run in runs_of(policy, seeds, begins):
             spread = 0.001 * ((run.seed * 7) % 5 - 2)
             found[run] = result(loss(run, share + spread))
     return found
@@ -117,26 +119,26 @@ def test_changes_are_those_of_the_same_seed() -> None:
 def test_branches_of_another_trunk_are_left_out() -> None:
     results = made({"block6": 0.01}, EARLY)
     for run in list(results):
-        results[run] = {**results[run], "batch_losses": [3.0, 2.0, 1.0 + len(run.policy)]}
+        results[run] = {**results[run], "batch_losses": [3.0] * 10 + [1.0 + len(run.policy)]}
     assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is not None
-    other = Run("cnn-small", "block6", 7, since=EARLY)
-    results[other] = {**results[other], "batch_losses": [3.0, 2.00001, 1.0]}
+    other = Run("gpt-gelu-small", "block6", 7, since=EARLY["gpt-gelu-small"])
+    results[other] = {**results[other], "batch_losses": [3.0, 3.00001, 1.0]}
     assert [run for run in results if compare.foreign(results, run)] == [other]
     assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is None
-    branch = Run("cnn-small", PLACEBO, 0, since=HALF)
-    pair = {Run("cnn-small", BASELINE, 0): result(1.0), branch: result(1.0)}
+    branch = Run("mlp-small", PLACEBO, 0, since=HALF["mlp-small"])
+    pair = {Run("mlp-small", BASELINE, 0): result(1.0), branch: result(1.0)}
     assert branch not in needed(pair)
     pair[branch] = {**result(1.0), "batch_losses": [3.0, 2.0]}
     assert branch in needed(pair)
     # Whole trainings have nothing in common.
-    whole = {**results, Run("cnn-small", "block6", 7): result(1.0)}
-    assert not compare.foreign(whole, Run("cnn-small", "block6", 7))
+    whole = {**results, Run("mlp-small", "block6", 7): result(1.0)}
+    assert not compare.foreign(whole, Run("mlp-small", "block6", 7))
 
 
 def test_a_loss_that_more_steps_make_up_for() -> None:
     """1% more, where twice the steps are worth 5% ln 2: e^(0.01 / 0.05) times the steps."""
     results = made({"block5": 0.01})
-    found = compare.extra_steps_pct(results, "block5", 0.0)
+    found = compare.extra_steps_pct(results, "block5", WHOLE)
     assert found is not None
     assert found.value == pytest.approx(100 * (math.exp(0.2) - 1), rel=0.02)
     assert 0 < (found.low or 0) < 100 * (math.exp(0.2) - 1) < (found.high or 0)
@@ -144,19 +146,19 @@ def test_a_loss_that_more_steps_make_up_for() -> None:
     early = compare.extra_steps_pct(branches, "block5", EARLY)
     assert early is not None
     assert early.value == pytest.approx(0, abs=0.5)
-    assert compare.extra_steps_pct({}, "block5", 0.0) is None
+    assert compare.extra_steps_pct({}, "block5", WHOLE) is None
     # Steps that are worth more to one seed than to another leave their mark on the ends.
     unsure = dict(results)
     for run in shorter_runs():
         share = 0.75 if run.seed % 2 else 0.35
         unsure[run] = result(loss(Run(run.reference, BASELINE, run.seed, share)))
-    wide = compare.extra_steps_pct(unsure, "block5", 0.0)
+    wide = compare.extra_steps_pct(unsure, "block5", WHOLE)
     assert wide is not None
     assert (wide.high or 0) > 1.5 * (found.high or 0)
     # Where it is not certain that more steps help, nothing is told.
     for run in shorter_runs():
         results[run] = result(loss(Run(run.reference, BASELINE, run.seed), 0.01 * (run.seed - 7)))
-    assert compare.extra_steps_pct(results, "block5", 0.0) is None
+    assert compare.extra_steps_pct(results, "block5", WHOLE) is None
 
 
 def test_seeds_that_a_narrow_interval_takes() -> None:
@@ -177,12 +179,12 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     # What lost too much in half of the steps is not looked at again.
     out = {**seen(worse), **made({"block5": 0.03}, HALF, range(1))}
     assert compare.in_contest(out) == ("block5-late", True)
-    out[Run("cnn-small", "block5", 0, since=HALF)] = result(9.0)
+    out[Run("cnn-small", "block5", 0, since=HALF["cnn-small"])] = result(9.0)
     assert compare.recommended(out) == "block5-late"
     # Two early branches that lost clearly too much are enough.
     few = {**made(worse, HALF, range(1)), **made({"block5": 0.006}, EARLY, range(1))}
     assert compare.in_contest(few) == ("block5", False)
-    second = Run("mlp-small", "block5", 1, since=EARLY)
+    second = Run("mlp-small", "block5", 1, since=EARLY["mlp-small"])
     for over, left in ((0.0075, "block5"), (0.0085, "block5-late")):
         few[second] = result(loss(second, over))
         assert compare.in_contest(few)[0] == left
@@ -198,8 +200,8 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
 def test_what_diverges_is_out() -> None:
     results = seen({"block4": 0.001, "block4-late": 0.0})
     assert compare.recommended(results) == "block4"
-    late = Run("cnn-small", "block4", 0, since=HALF)
-    early = Run("cnn-small", "block4", 3, since=EARLY)
+    late = Run("cnn-small", "block4", 0, since=HALF["cnn-small"])
+    early = Run("cnn-small", "block4", 3, since=EARLY["cnn-small"])
     for run in (late, early):
         assert compare.recommended({**results, run: result(None)}) == "block4-late"
     found = {**results, early: result(None)}
@@ -214,7 +216,7 @@ def test_what_diverges_is_out() -> None:
 def test_a_little_more_than_the_bound_on_one_seed_is_not_out() -> None:
     results = seen({"block4": 0.001})
     for over, out in ((0.0055, False), (0.0065, True)):
-        run = Run("mlp-small", "block4", 0, since=HALF)
+        run = Run("mlp-small", "block4", 0, since=HALF["mlp-small"])
         found = {**results, run: result(loss(run, over))}
         assert (compare.recommended(found) is None) == out
 
@@ -224,7 +226,7 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
     results: dict[Run, Result] = {}
     first = needed(results)
     assert [run.policy for run in first[:8]] == [BASELINE] * 4 + [PLACEBO] * 4
-    assert [run.since for run in first[:8]] == [0.0] * 4 + [HALF] * 4
+    assert first[:8] == [*runs_of(BASELINE, range(1)), *runs_of(PLACEBO, range(1), HALF)]
     # Block5 looks good as long as half of the steps are in bf16, block6 is.
     good = {BASELINE: 0.0, PLACEBO: 0.0, "block6": 0.001}
     while left := needed(results):
@@ -233,15 +235,15 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
         assert not set(left) & set(results)
         for run in left:
             worse = good.get(run.policy, 0.01)
-            late = run.policy == "block5" and run.since == HALF
+            late = run.policy == "block5" and run.since == HALF[run.reference]
             results[run] = result(loss(run, 0.001 if late else worse))
     assert compare.recommended(results) == "block6"
-    trained = {(run.policy, run.seed, run.since) for run in results}
-    judged = {(p, seed, EARLY) for p in ("block6", *JUDGED) for seed in JUDGED_ON}
-    chosen_on = {(p, seed, EARLY) for p in ("block5", "block6", PLACEBO) for seed in CHOSEN_ON}
-    assert trained >= judged | chosen_on | {("block6", seed, 0.0) for seed in JUDGED_ON}
-    assert {(p, 0, HALF) for p in POLICIES if p != BASELINE} <= trained
-    assert not any(policy == "block8" and since == EARLY for policy, _, since in trained)
+    judged = [run for p in ("block6", *JUDGED) for run in runs_of(p, JUDGED_ON, EARLY)]
+    chosen_on = [run for p in ("block6", PLACEBO) for run in runs_of(p, CHOSEN_ON, EARLY)]
+    screened = [run for p in POLICIES if p != BASELINE for run in runs_of(p, range(1), HALF)]
+    assert set(results) >= {*judged, *chosen_on, *screened, *runs_of("block6", JUDGED_ON)}
+    assert Run("mlp-small", "block5", 0, since=EARLY["mlp-small"]) in results
+    assert Run("mlp-small", "block8", 0, since=EARLY["mlp-small"]) not in results
     assert set(BY_COST) < set(POLICIES)
 
 
@@ -257,7 +259,7 @@ def test_a_result_of_other_code_or_formats_counts_for_nothing(
     assert found == {run: result(1.5, own)}
     assert set(json.loads(store.RESULTS.read_text())) == {run.key, other.key}
     # A branch that did not begin as its baseline: that is to be trained again.
-    branch = Run("mlp-small", "block6", 3, since=HALF)
+    branch = Run("mlp-small", "block6", 3, since=HALF["mlp-small"])
     store.add(branch, result(1.5, own))
     assert other.key in json.loads(store.RESULTS.read_text())
     store.add(branch, {**result(1.5, own), "batch_losses": [3.0]})
@@ -348,8 +350,8 @@ def test_a_killed_training_is_counted_and_told_whole(
 
 
 def test_every_policy_and_reference_has_an_identity_of_its_own() -> None:
-    every = [(policy, since) for policy in POLICIES for since in (0.0, *BRANCHES)]
-    runs = [run for policy, since in every for run in runs_of(policy, range(1), since)]
+    every = [(policy, begins) for policy in POLICIES for begins in (WHOLE, EARLY, HALF)]
+    runs = {run for policy, begins in every for run in runs_of(policy, range(1), begins)}
     told = [identity.identity(run.reference, run.formats) for run in runs]
     assert len(set(told)) == len(told)
 
@@ -359,7 +361,7 @@ def test_the_page_has_the_standing_results() -> None:
     assert made["page"](store.standing_results(every_run())) == made["PAGE"].read_text()
 
 
-@pytest.mark.parametrize("since", BRANCHES)
+@pytest.mark.parametrize("since", branches("mlp-small"))
 def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(folder: Path, since: float) -> None:
     run, other = (Run("mlp-small", "block5", seed, share=0.01, since=since) for seed in (0, 1))
     whole = training.trained(run)
@@ -393,7 +395,7 @@ def test_images_are_held_out_in_numbers_and_none_is_trained_on() -> None:
 
 
 def test_a_branch_is_the_baseline_until_it_begins() -> None:
-    branch = Run("mlp-small", "block5-late", 0, since=HALF).formats
+    branch = Run("mlp-small", "block5-late", 0, since=HALF["mlp-small"]).formats
     wide, narrow, planes = (branch.rule("linear", "head", at) for at in (0.49, 0.5, 0.9))
     assert wide is not None
     assert wide.weight.format == "bf16"
