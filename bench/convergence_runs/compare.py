@@ -117,20 +117,21 @@ def in_contest(results: Results) -> tuple[str | None, bool]:
     whether the intervals of its early branches, on the seeds on which one is chosen, end below it.
 
     Against a policy speaks a late branch, or the mean of two early ones or more, that lost more
-    than the bound, and more than chance can have made of it. None if there is none left, or a
-    cheaper one has not been screened.
+    than the bound, and more than chance can have made of it; and an interval that does not. None if
+    there is none left, or a cheaper one has not been screened.
     """
     for policy in BY_COST:
         late = screened(results, policy)
-        early = [loss_changes_pct(results, one, policy, CHOSEN_ON, EARLY) for one in SMALL]
-        lost = [*late.values(), *(one.value or 0.0 for one in early if one and one.runs > 1)]
+        found = (loss_changes_pct(results, one, policy, CHOSEN_ON, EARLY) for one in SMALL)
+        early = [one for one in found if one and one.value is not None]
+        lost = [*late.values(), *(one.value or 0.0 for one in early if one.runs > 1)]
         if any(one > BOUND_PCT + CHANCE_PCT for one in lost):
             continue
         if len(late) < len(SMALL):
             return None, False
-        upper = upper_pct(results, policy, CHOSEN_ON, EARLY)
-        if upper is None or upper < BOUND_PCT:
-            return policy, upper is not None
+        ends = [one.high or 0.0 for one in early if one.runs == len(CHOSEN_ON)]
+        if all(one < BOUND_PCT for one in ends):
+            return policy, len(ends) == len(SMALL)
     return None, False
 
 

@@ -192,6 +192,9 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     screened = made(worse, HALF, range(1))
     assert compare.in_contest(screened) == ("block5", False)
     assert compare.recommended(screened) is None
+    # An interval of one reference that does not end below the bound is enough.
+    wide = {**screened, **made({"block5": 0.0045}, {"mlp-small": EARLY["mlp-small"]}, CHOSEN_ON)}
+    assert compare.in_contest(wide) == ("block5-late", False)
     del worse["block4-late"]
     assert compare.in_contest(seen(worse)) == (None, False)
     assert compare.in_contest(made(worse)) == (None, False)
