@@ -4,10 +4,11 @@
 to be made again. ``python bench/carry_over.py COMMIT`` trains the first steps of every reference
 and policy that has results, with the code of an earlier commit and with that of this folder, in the
 same environment: a quarter of an hour. Where losses, gradients' norms and weights are the same to
-the bit, the results that were made with that commit's code become results of this folder's; others
-are left as they are.
+the bit, and settings and policies say the same (but for switches that are new), the results that
+were made with that commit's code become results of this folder's; others are left as they are.
 
-It is evidence and no proof: `STEPS` steps in every phase of a policy, one seed.
+It is evidence and no proof: `STEPS` steps in every phase of a policy, one seed, two held-out
+batches.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from convergence_runs import store
 from convergence_runs.plan import every_run
@@ -37,10 +39,21 @@ def carried(results: Mapping[str, Result], before: Probe, after: Probe) -> dict[
         result = results.get(run.key)
         if result is None or result["identity"] != before.identities.get(run.key):
             continue
-        same = before.bits.get(kind(run))
-        if same is not None and same == after.bits.get(kind(run)):
+        bits = before.bits.get(kind(run))
+        same = bits is not None and bits == after.bits.get(kind(run))
+        if same and says_the_same(before.asked.get(run.key), after.asked.get(run.key)):
             found[run.key] = {**result, "identity": after.identities[run.key]}
     return found
+
+
+def says_the_same(before: Any, after: Any) -> bool:
+    """Whether all that one JSON value says is said by another, which may have more keys."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return all(key in after and says_the_same(before[key], after[key]) for key in before)
+    if isinstance(before, list) and isinstance(after, list):
+        pairs = zip(before, after, strict=False)
+        return len(before) == len(after) and all(says_the_same(a, b) for a, b in pairs)
+    return bool(before == after)
 
 
 def main(commit: str) -> int:
@@ -81,4 +94,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument("commit", help="whose code made the results")
-    sys.exit(min(main(arguments.parse_args().commit), 1))
+    try:
+        sys.exit(min(main(arguments.parse_args().commit), 1))
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"nothing is carried over: {error}") from None

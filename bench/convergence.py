@@ -6,13 +6,13 @@ a model may end a percent or two better or worse by chance, so what is compared 
 sides have a first part in common, in bf16, and one goes on in the policy. All policies are screened
 on seed 0 with half of the steps in the policy. Of those that do not clearly lose more than 0.5%,
 the cheapest whose interval stays below that on seeds 0 to 4, with nine tenths of the steps in the
-policy (half of the CNN's, whose fate is open for longer), is chosen and judged in the same way on
-5 to 9: ``loss_change_upper_pct``. Then it is trained from the first step on these too:
-``whole_loss_change_upper_pct``. A full run
-trains what ``bench/results/convergence.json`` does not hold yet, two trainings at a time, each on
-one core, adds each result as it comes, and so goes on after a kill. ``--quick`` only reads that
-file: together the trainings take many hours, which are told before they begin. A result whose code,
-formats or settings have changed since counts for nothing.
+policy (half of the CNN's, whose fate is open for longer), is chosen and judged in the same way on 5
+to 9: ``loss_change_upper_pct``. Then it is trained from the first step on these too:
+``whole_loss_change_upper_pct``. A full run trains what ``bench/results/convergence.json`` does not
+hold yet, two trainings at a time, each on one core, adds each result as it comes, and so goes on
+after a kill. ``--quick`` only reads that file: together the trainings take many hours, which are
+told before they begin. A result whose code, formats or settings have changed since counts for
+nothing.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def measure(quick: bool, seed: int) -> Report:
         begins = {run.reference: run.since}
         change = loss_changes_pct(results, run.reference, PLACEBO, SCREENED_ON, begins)
         name = f"{PLACEBO}_{run.reference}_since_{100 * run.since:.0f}_pct".replace("-", "_")
-        figures[name] = change or Figure(None)
+        figures[name] = _finite(change or Figure(None))
     beside = {
         "recommended policy": chosen or "none yet",
         "trainings": f"{len(results)} made, {len(needed(results))} needed",

@@ -12,15 +12,16 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from convergence_runs.identity import identity
+from convergence_runs.identity import MORE_IMAGES, SEED_OF_IMAGES, identity
 from convergence_runs.plan import BASELINE, Run, every_run
 from convergence_runs.training import schedule_of
-from zhufeng.base import sha256_file, sha256_json, track
-from zhufeng.models.reference import load_reference
+from zhufeng.base import sha256_file, sha256_json, to_json, track
+from zhufeng.models.reference import REFERENCES, load_reference
 from zhufeng.training import MODEL, ReferenceTask, read_metrics, train
 
 STEPS = 20
@@ -38,6 +39,8 @@ class Probe:
     """By reference and policy, a hash of a short training."""
     identities: Mapping[str, str]
     """By the keys of runs."""
+    asked: Mapping[str, Any]
+    """By the keys of runs, as JSON, the settings and the policy, which few steps do not show."""
 
 
 def kind(run: Run) -> str:
@@ -52,7 +55,14 @@ def probe(keys: Collection[str]) -> Probe:
     return Probe(
         bits={name: short_training(run) for name, run in track(kinds.items(), "probing")},
         identities={run.key: identity(run.reference, run.formats) for run in runs},
+        asked={run.key: asked(run) for run in runs},
     )
+
+
+def asked(run: Run) -> list[Any]:
+    """All that a training is told."""
+    images = [MORE_IMAGES, SEED_OF_IMAGES]
+    return [to_json(REFERENCES[run.reference]), to_json(run.formats), images]
 
 
 def short_training(run: Run) -> str:

@@ -287,13 +287,21 @@ def test_results_are_carried_over_to_code_that_does_the_same() -> None:
     results = {run.key: result(1.0, "old") for run in (same, other)}
     results[stale.key] = result(1.0, "older")
     runs = (same, other, stale)
-    before = Probe({"mlp-small bf16": "1", "mlp-small fp32": "2"}, dict.fromkeys(results, "old"))
-    after = Probe({"mlp-small bf16": "1", "mlp-small fp32": "3"}, dict.fromkeys(results, "new"))
+    old, new = dict.fromkeys(results, "old"), dict.fromkeys(results, "new")
+    policy = {"rules": [{"since": 0.9}]}
+    told = {key: [{"steps": 4000}, policy] for key in results}
+    more = {key: [{"steps": 4000, "new": None}, policy] for key in results}
+    before = Probe({"mlp-small bf16": "1", "mlp-small fp32": "2"}, old, told)
+    after = Probe({"mlp-small bf16": "1", "mlp-small fp32": "3"}, new, more)
     found = carried(results, before, after)
     assert [found[run.key]["identity"] for run in runs] == ["new", "old", "older"]
     assert found[same.key]["final_loss"] == 1.0
-    unknown = Probe({}, before.identities)
-    assert carried(results, unknown, replace(unknown, identities=after.identities)) == results
+    unknown = replace(before, bits={})
+    assert carried(results, unknown, replace(unknown, identities=new)) == results
+    # What a few steps do not show.
+    for settings, own in (({"steps": 4001}, policy), ({"steps": 4000}, {"rules": []})):
+        later = replace(after, asked={key: [settings, own] for key in results})
+        assert carried(results, before, later) == results
 
 
 def test_a_short_training_sees_what_code_does(monkeypatch: pytest.MonkeyPatch) -> None:
