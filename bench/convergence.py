@@ -3,11 +3,10 @@
 Each frozen reference (its small size) is trained in the policies of ``zhufeng.stack.POLICIES``, and
 compared seed by seed with bf16: the 95% t-interval of the mean change. Trained from the first step,
 a model may end a percent or two better or worse by chance, so what is compared are branches: both
-sides have a first part in common, in bf16, and one goes on in the policy. All policies are screened
-on seed 0 with half of the steps in the policy. Of those that do not clearly lose more than 0.5%,
-the cheapest whose interval stays below that on seeds 0 to 4, with nine tenths of the steps in the
-policy (half of the CNN's, whose fate is open for longer), is chosen and judged in the same way on 5
-to 9: ``loss_change_upper_pct``. Then it is trained from the first step on these too:
+sides have the first half of the steps in common, in bf16, and one goes on in the policy. All
+policies are screened on seed 0. Of those that do not clearly lose more than 0.5%, the cheapest
+whose interval stays below that on seeds 0 to 4 is chosen, and judged in the same way on 5 to 9:
+``loss_change_upper_pct``. Then it is trained from the first step on these too:
 ``whole_loss_change_upper_pct``. A full run trains what ``bench/results/convergence.json`` does not
 hold yet, two trainings at a time, each on one core, adds each result as it comes, and so goes on
 after a kill. ``--quick`` only reads that file: together the trainings take many hours, which are
@@ -38,15 +37,12 @@ from convergence_runs.compare import (
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     CHOSEN_ON,
-    EARLY,
-    HALF,
     JUDGED_ON,
     PLACEBO,
-    SCREENED_ON,
     SMALL,
     WHOLE,
-    Begins,
     Run,
     every_run,
     open_runs,
@@ -68,27 +64,26 @@ def measure(quick: bool, seed: int) -> Report:
     results = store.standing_results(every_run())
     chosen = recommended(results)
     figures: dict[str, Figure] = {
-        "loss_change_upper_pct": _upper(results, chosen, JUDGED_ON, EARLY),
+        "loss_change_upper_pct": _upper(results, chosen, JUDGED_ON, BRANCH),
         "extra_steps_pct": _extra_steps(results, chosen),
-        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", JUDGED_ON, EARLY),
+        "mxfp8_loss_change_upper_pct": _upper(results, "mxfp8", JUDGED_ON, BRANCH),
         "tokens_per_parameter": Figure(tokens_per_parameter(results)),
-        "fp32_loss_change_upper_pct": _upper(results, PLACEBO, CHOSEN_ON, EARLY),
+        "fp32_loss_change_upper_pct": _upper(results, PLACEBO, CHOSEN_ON, BRANCH),
         "whole_loss_change_upper_pct": _upper(results, chosen, JUDGED_ON, WHOLE),
         "fp32_whole_loss_change_upper_pct": _upper(results, PLACEBO, JUDGED_ON, WHOLE),
         "whole_seeds_needed": Figure(seeds_needed(results, chosen) if chosen else None),
     }
     for policy, reference in product((one for one in POLICIES if one != BASELINE), SMALL):
         stem = f"{policy}_{reference}".replace("-", "_")
-        for kind, begins in (("", EARLY), ("_second_half", HALF), ("_whole", WHOLE)):
+        for kind, since in (("", BRANCH), ("_whole", WHOLE)):
             for name, seeds in (("judged", JUDGED_ON), ("chosen_on", CHOSEN_ON)):
-                changes = loss_changes_pct(results, reference, policy, seeds, begins)
+                changes = loss_changes_pct(results, reference, policy, seeds, since)
                 if changes is not None:
                     figures[f"{stem}{kind}_{name}_pct"] = _finite(changes)
     for run in open_runs():
-        begins = {run.reference: run.since}
-        change = loss_changes_pct(results, run.reference, PLACEBO, SCREENED_ON, begins)
-        name = f"{PLACEBO}_{run.reference}_since_{100 * run.since:.0f}_pct".replace("-", "_")
-        figures[name] = _finite(change or Figure(None))
+        change = loss_changes_pct(results, run.reference, run.policy, [run.seed], run.since)
+        name = f"{run.policy}_{run.reference}_{run.seed}_since_{100 * run.since:.0f}_pct"
+        figures[name.replace("-", "_")] = _finite(change or Figure(None))
     beside = {
         "recommended policy": chosen or "none yet",
         "trainings": f"{len(results)} made, {len(needed(results))} needed",
@@ -96,8 +91,8 @@ def measure(quick: bool, seed: int) -> Report:
     return Report(figures, beside)
 
 
-def _upper(results: Results, policy: str | None, seeds: range, begins: Begins) -> Figure:
-    return _finite(Figure(upper_pct(results, policy, seeds, begins) if policy else None))
+def _upper(results: Results, policy: str | None, seeds: range, since: float) -> Figure:
+    return _finite(Figure(upper_pct(results, policy, seeds, since) if policy else None))
 
 
 def _finite(figure: Figure) -> Figure:
@@ -106,7 +101,7 @@ def _finite(figure: Figure) -> Figure:
 
 
 def _extra_steps(results: Results, policy: str | None) -> Figure:
-    found = extra_steps_pct(results, policy, EARLY) if policy else None
+    found = extra_steps_pct(results, policy, BRANCH) if policy else None
     return _finite(found) if found else Figure(None)
 
 

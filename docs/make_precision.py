@@ -23,16 +23,12 @@ from convergence_runs.compare import (  # noqa: E402
 from convergence_runs.needed import needed  # noqa: E402
 from convergence_runs.plan import (  # noqa: E402
     BASELINE,
+    BRANCH,
     CHOSEN_ON,
-    EARLY,
-    HALF,
     JUDGED_ON,
     PLACEBO,
-    SCREENED_ON,
     SMALL,
     WHOLE,
-    Begins,
-    Run,
     every_run,
     open_runs,
 )
@@ -46,12 +42,10 @@ def tables(results: Results) -> str:
     left = len(needed(results))
     rest = f", {left} or more are left" if left else ""
     parts = [f"{len(results)} trainings are done{rest}."]
-    kinds = (("second half", HALF), ("most", EARLY), ("all", WHOLE))
-    for title, begins in kinds:
-        lines = rows(results, begins)
+    for title, since in (("second half", BRANCH), ("all", WHOLE)):
+        lines = rows(results, since)
         if lines:
-            columns = " | ".join(f"{one}, {100 * (1 - begins[one]):.0f}%" for one in SMALL)
-            head = f"| steps in the policy: {title} | seeds | {columns} |"
+            head = f"| steps in the policy: {title} | seeds | {' | '.join(SMALL)} |"
             parts.append("\n".join([head, f"|{'---|' * (2 + len(SMALL))}", *lines]))
     parts += opening(results)
     chosen = recommended(results)
@@ -67,35 +61,28 @@ def tables(results: Results) -> str:
 def opening(results: Results) -> list[str]:
     """Where the placebo leaves bf16 early, how far chance goes."""
     told = []
-    for run in (*open_runs(), Run("cnn-small", PLACEBO, 0, since=HALF["cnn-small"])):
-        found = loss_changes_pct(
-            results, run.reference, PLACEBO, SCREENED_ON, {run.reference: run.since}
-        )
+    for run in open_runs():
+        found = loss_changes_pct(results, run.reference, run.policy, [run.seed], run.since)
         if found is not None and found.value is not None:
-            told.append(f"{found.value:+.2f}% after {100 * run.since:.0f}% of the steps")
-    return [f"{PLACEBO} that leaves bf16 on the CNN, seed 0: {', '.join(told)}."] if told else []
+            share = f"{100 * run.since:.0f}% of the steps"
+            told.append(f"{run.reference}, seed {run.seed}, after {share}: {found.value:+.2f}%")
+    return [f"{PLACEBO} that leaves bf16 earlier: {'; '.join(told)}."] if told else []
 
 
-def rows(results: Results, begins: Begins) -> list[str]:
+def rows(results: Results, since: float) -> list[str]:
     """The change of the loss in percent: mean, interval, number of seeds."""
     lines = []
     for policy in POLICIES:
         for name, seeds in (("5 to 9", JUDGED_ON), ("0 to 4", CHOSEN_ON)):
-            cells = [cell(results, reference, policy, seeds, begins) for reference in SMALL]
-            own = (one for ref, one in zip(SMALL, cells, strict=True) if not same(begins, ref))
-            if policy != BASELINE and any(own):
+            cells = [cell(results, reference, policy, seeds, since) for reference in SMALL]
+            if policy != BASELINE and any(cells):
                 lines.append(f"| {policy} | {name} | {' | '.join(cells)} |")
     return lines
 
 
-def same(begins: Begins, reference: str) -> bool:
-    """Whether the table of second halves has these branches too."""
-    return begins is not HALF and begins[reference] == HALF[reference]
-
-
-def cell(results: Results, reference: str, policy: str, seeds: range, begins: Begins) -> str:
+def cell(results: Results, reference: str, policy: str, seeds: range, since: float) -> str:
     """Of one policy and reference."""
-    found = loss_changes_pct(results, reference, policy, seeds, begins)
+    found = loss_changes_pct(results, reference, policy, seeds, since)
     if found is None or found.value is None:
         return ""
     if math.isinf(found.value):

@@ -8,16 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     BY_COST,
     CHOSEN_ON,
-    EARLY,
-    HALF,
     JUDGED_ON,
-    SCREENED_ON,
     SHORTER,
     SMALL,
     WHOLE,
-    Begins,
     Run,
 )
 from convergence_runs.training import Result, began_otherwise
@@ -27,29 +24,28 @@ Results = Mapping[Run, Result]
 BOUND_PCT = 0.5
 """What the upper end of a recommended policy's interval must stay below."""
 CHANCE_PCT = 0.1
-"""As far as chance moves a late branch, or the mean of some early ones: a policy that is over the
-bound by less is not out yet.
+"""As far as chance moves the branch of one seed: a policy that is over the bound by less is not out
+yet.
 """
 # Student's t at 97.5%, by degrees of freedom.
 _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def loss_changes_pct(
-    results: Results, reference: str, policy: str, seeds: Iterable[int], begins: Begins = WHOLE
+    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float = WHOLE
 ) -> Figure | None:
     """The mean change of the final held-out loss in percent, with its 95% t-interval.
 
     Without an interval of one seed; None where there is no seed that both have been trained on. One
     that has diverged makes it infinite.
     """
-    return interval(_changes(results, reference, policy, seeds, begins))
+    return interval(_changes(results, reference, policy, seeds, since))
 
 
 def _changes(
-    results: Results, reference: str, policy: str, seeds: Iterable[int], begins: Begins
+    results: Results, reference: str, policy: str, seeds: Iterable[int], since: float
 ) -> list[float]:
     """In percent, of the seeds that both have been trained on."""
-    since = begins[reference]
     pairs = [_pair(results, Run(reference, policy, seed, since=since)) for seed in seeds]
     return [100 * (pair[0] / pair[1] - 1) for pair in pairs if pair is not None]
 
@@ -87,12 +83,12 @@ def interval(values: Sequence[float]) -> Figure | None:
     return Figure(mean, mean - half, mean + half, count)
 
 
-def upper_pct(results: Results, policy: str, seeds: range, begins: Begins = WHOLE) -> float | None:
+def upper_pct(results: Results, policy: str, seeds: range, since: float = WHOLE) -> float | None:
     """The upper end of the interval, of the worst of all references.
 
     None where a training is missing.
     """
-    found = [loss_changes_pct(results, one, policy, seeds, begins) for one in SMALL]
+    found = [loss_changes_pct(results, one, policy, seeds, since) for one in SMALL]
     known = [one for one in found if one is not None and one.runs == len(seeds)]
     if len(known) < len(found):
         return None
@@ -114,31 +110,30 @@ def seeds_needed(results: Results, policy: str) -> int | None:
 
 def in_contest(results: Results) -> tuple[str | None, bool]:
     """The cheapest policy that nothing speaks against, and whether it is known to hold the bound:
-    whether the intervals of its early branches, on the seeds on which one is chosen, end below it.
+    whether the intervals of its branches, on the seeds on which one is chosen, end below it.
 
-    Against a policy speaks a late branch, or the mean of two early ones or more, that lost more
-    than the bound, and more than chance can have made of it; and an interval that does not. None if
+    Against a policy speaks the mean of some seeds, or a single one, that lost more than the bound,
+    and more than chance can have made of it; and an interval that does not end below it. None if
     there is none left, or a cheaper one has not been screened.
     """
     for policy in BY_COST:
-        late = screened(results, policy)
-        found = (loss_changes_pct(results, one, policy, CHOSEN_ON, EARLY) for one in SMALL)
-        early = [one for one in found if one and one.value is not None]
-        lost = [*late.values(), *(one.value or 0.0 for one in early if one.runs > 1)]
-        if any(one > BOUND_PCT + CHANCE_PCT for one in lost):
+        lost = branches(results, policy)
+        ends = [one.high or 0.0 for one in lost.values() if one.runs == len(CHOSEN_ON)]
+        means = [one.value or 0.0 for one in lost.values()]
+        if any(one > BOUND_PCT + CHANCE_PCT for one in means) or any(e >= BOUND_PCT for e in ends):
             continue
-        if len(late) < len(SMALL):
+        if len(lost) < len(SMALL):
             return None, False
-        ends = [one.high or 0.0 for one in early if one.runs == len(CHOSEN_ON)]
-        if all(one < BOUND_PCT for one in ends):
-            return policy, len(ends) == len(SMALL)
+        return policy, len(ends) == len(SMALL)
     return None, False
 
 
-def screened(results: Results, policy: str) -> dict[str, float]:
-    """What its late branches lost, in percent, by reference; without those that are missing."""
-    found = {one: loss_changes_pct(results, one, policy, SCREENED_ON, HALF) for one in SMALL}
-    return {name: one.value or 0.0 for name, one in found.items() if one is not None}
+def branches(results: Results, policy: str) -> dict[str, Figure]:
+    """What a policy lost on the seeds on which one is chosen, as far as it is trained on them, by
+    reference.
+    """
+    found = {one: loss_changes_pct(results, one, policy, CHOSEN_ON, BRANCH) for one in SMALL}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def recommended(results: Results) -> str | None:
@@ -147,7 +142,7 @@ def recommended(results: Results) -> str | None:
     return policy if holds else None
 
 
-def extra_steps_pct(results: Results, policy: str, begins: Begins) -> Figure | None:
+def extra_steps_pct(results: Results, policy: str, since: float) -> Figure | None:
     """How many steps more it takes to bf16's loss, of the worst reference: the mean over seeds with
     its 95% t-interval.
 
@@ -156,7 +151,7 @@ def extra_steps_pct(results: Results, policy: str, begins: Begins) -> Figure | N
     than these are needed. The interval's ends are those of the loss where steps are worth least,
     and most. None where trainings are missing, or the fall is not certain.
     """
-    found = [_extra(results, one, policy, begins[one]) for one in SMALL]
+    found = [_extra(results, one, policy, since) for one in SMALL]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convergence_runs.compare import Results, foreign, in_contest, screened
+from convergence_runs.compare import Results, branches, foreign, in_contest
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     CHOSEN_ON,
-    EARLY,
-    HALF,
     JUDGED,
     JUDGED_ON,
     PLACEBO,
@@ -35,7 +34,7 @@ def needed(results: Results) -> list[Run]:
 def _wanted(results: Results) -> Iterator[Run]:
     yield from runs_of(BASELINE, SCREENED_ON)
     for policy in (one for one in POLICIES if one != BASELINE):
-        yield from runs_of(policy, SCREENED_ON, HALF)
+        yield from runs_of(policy, SCREENED_ON, BRANCH)
     candidate, holds = in_contest(results)
     if candidate:
         yield from _contest(results, candidate)
@@ -50,15 +49,15 @@ def _wanted(results: Results) -> Iterator[Run]:
 
 def _contest(results: Results, candidate: str) -> Iterator[Run]:
     """First where it lost most: there it is soonest known not to hold."""
-    lost = screened(results, candidate)
-    for reference in sorted(lost, key=lambda one: -lost[one]):
+    lost = branches(results, candidate)
+    for reference in sorted(lost, key=lambda one: -(lost[one].value or 0.0)):
         for seed in CHOSEN_ON:
             yield Run(reference, BASELINE, seed)
-            yield Run(reference, candidate, seed, since=EARLY[reference])
+            yield Run(reference, candidate, seed, since=BRANCH)
 
 
 def _branches(policies: list[str], seeds: range) -> Iterator[Run]:
-    """Seed by seed the baseline, and what branches off from it early."""
+    """Seed by seed the baseline, and what branches off from it."""
     for seed in seeds:
-        for policy, begins in ((BASELINE, WHOLE), *((one, EARLY) for one in policies)):
-            yield from runs_of(policy, range(seed, seed + 1), begins)
+        for policy, since in ((BASELINE, WHOLE), *((one, BRANCH) for one in policies)):
+            yield from runs_of(policy, range(seed, seed + 1), since)

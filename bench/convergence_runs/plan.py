@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from zhufeng.models.reference import REFERENCES
@@ -15,14 +15,13 @@ CHOSEN_ON, JUDGED_ON = range(5), range(5, 10)
 """Seeds on which a policy is chosen, and those on which it is judged."""
 SCREENED_ON = range(1)
 """Seeds on which every policy is seen at all."""
-Begins = Mapping[str, float]
-"""By reference, the share of the steps after which a training in bf16 goes on in a policy."""
-EARLY: Begins = {**dict.fromkeys(SMALL, 0.1), "cnn-small": 0.5}
-"""Where policies are chosen and judged: where the placebo's branches end as bf16 does. What becomes
-of the CNN is open for longer than of the others, as `open_runs` show."""
-HALF: Begins = dict.fromkeys(SMALL, 0.5)
-"""Where they are screened."""
-WHOLE: Begins = dict.fromkeys(SMALL, 0.0)
+BRANCH = 0.5
+"""The share of the steps after which a training in bf16 goes on in a policy, where policies are
+screened, chosen and judged: what becomes of a model is open for much longer than a tenth of them,
+as `open_runs` show.
+"""
+WHOLE = 0.0
+"""The same, where a policy holds from the first step on."""
 BY_COST = (
     "block4",
     "block4-late",
@@ -84,14 +83,9 @@ class Run:
         return Policy(name=f"{own.name} since {self.since:g}", rules=rules)
 
 
-def branches(reference: str) -> tuple[float, ...]:
-    """Where policies leave bf16."""
-    return tuple(sorted({EARLY[reference], HALF[reference]}))
-
-
-def runs_of(policy: str, seeds: range, begins: Begins = WHOLE) -> list[Run]:
-    """Its trainings on all references that begin somewhere, seed by seed."""
-    return [Run(one, policy, seed, since=since) for seed in seeds for one, since in begins.items()]
+def runs_of(policy: str, seeds: range, since: float = WHOLE) -> list[Run]:
+    """Its trainings on all references, seed by seed."""
+    return [Run(reference, policy, seed, since=since) for seed in seeds for reference in SMALL]
 
 
 def shorter_runs() -> list[Run]:
@@ -100,14 +94,17 @@ def shorter_runs() -> list[Run]:
 
 
 def open_runs() -> list[Run]:
-    """Of the placebo, where the CNN's fate is still open."""
-    return [Run("cnn-small", PLACEBO, 0, since=since) for since in (0.1, 0.2, 0.3)]
+    """Of the placebo, where a model's fate is still open."""
+    return [
+        *(Run("cnn-small", PLACEBO, 0, since=since) for since in (0.1, 0.2, 0.3)),
+        *(Run("gpt-gelu-small", PLACEBO, seed, since=0.1) for seed in (0, 1)),
+    ]
 
 
 def every_run() -> Iterator[Run]:
     """All that may ever be asked for."""
     for policy in POLICIES:
-        for begins in (WHOLE, EARLY, HALF):
-            yield from runs_of(policy, range(JUDGED_ON.stop), begins)
+        for since in (WHOLE, BRANCH):
+            yield from runs_of(policy, range(JUDGED_ON.stop), since)
     yield from open_runs()
     yield from shorter_runs()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from convergence_runs.identity import MORE_IMAGES, SEED_OF_IMAGES, identity
-from convergence_runs.plan import BASELINE, Run, branches
+from convergence_runs.plan import BASELINE, BRANCH, Run
 from harness import machine
 from zhufeng.base import InputError, cache_folder, sha256_json, write_durable
 from zhufeng.models.reference import ImageData, Reference, load_reference
@@ -100,7 +100,7 @@ class _Trunk(ReferenceTask):
         self._run, self._folder = run, folder
         self._begin, self._before = time.process_time(), 0.0
         whole = run.policy == BASELINE and run.share == 1
-        ours = branches(run.reference) if whole else (run.since,)
+        ours = (BRANCH,) if whole else (run.since,)
         self._every = schedule.checkpoint_every
         self._ends = {round(run.steps * one): self._trunk(one) for one in ours if one}
 

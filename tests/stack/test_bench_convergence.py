@@ -20,18 +20,15 @@ from convergence_runs import compare, identity, store, training
 from convergence_runs.needed import needed
 from convergence_runs.plan import (
     BASELINE,
+    BRANCH,
     BY_COST,
     CHOSEN_ON,
-    EARLY,
-    HALF,
     JUDGED,
     JUDGED_ON,
     PLACEBO,
     SMALL,
     WHOLE,
-    Begins,
     Run,
-    branches,
     every_run,
     runs_of,
     shorter_runs,
@@ -64,20 +61,20 @@ def loss(run: Run, worse: float = 0.0) -> float:
 
 
 def made(
-    worse: dict[str, float], begins: Begins = WHOLE, seeds: range = range(10)
+    worse: dict[str, float], since: float = WHOLE, seeds: range = range(10)
 ) -> dict[Run, Result]:
     """Trainings of policies worse than bf16 by some share, a little more or less by seed."""
     found = {run: result(loss(run)) for run in (*runs_of(BASELINE, range(10)), *shorter_runs())}
     for policy, share in worse.items():
-        for run in runs_of(policy, seeds, begins):
+        for run in runs_of(policy, seeds, since):
             spread = 0.001 * ((run.seed * 7) % 5 - 2)
             found[run] = result(loss(run, share + spread))
     return found
 
 
 def seen(worse: dict[str, float]) -> dict[Run, Result]:
-    """Branches, late ones on seed 0 and early ones on all."""
-    return {**made(worse, HALF, range(1)), **made(worse, EARLY)}
+    """Branches, on all seeds."""
+    return made(worse, BRANCH)
 
 
 @pytest.fixture
@@ -110,22 +107,22 @@ def test_changes_are_those_of_the_same_seed() -> None:
         assert found is not None
         assert found.value == pytest.approx(1.0, abs=1e-9)
         assert found.high == pytest.approx(1.0 + 2.776 * 0.1 * math.sqrt(2.5 / 5), rel=1e-6)
-    assert compare.loss_changes_pct(results, "cnn-small", "block6", JUDGED_ON, EARLY) is None
+    assert compare.loss_changes_pct(results, "cnn-small", "block6", JUDGED_ON, BRANCH) is None
     del results[Run("cnn-small", "block6", 3)]
     assert compare.upper_pct(results, "block6", CHOSEN_ON) is None
     assert compare.upper_pct(results, "block6", JUDGED_ON) is not None
 
 
 def test_branches_of_another_trunk_are_left_out() -> None:
-    results = made({"block6": 0.01}, EARLY)
+    results = made({"block6": 0.01}, BRANCH)
     for run in list(results):
         results[run] = {**results[run], "batch_losses": [3.0] * 10 + [1.0 + len(run.policy)]}
-    assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is not None
-    other = Run("gpt-gelu-small", "block6", 7, since=EARLY["gpt-gelu-small"])
+    assert compare.upper_pct(results, "block6", JUDGED_ON, BRANCH) is not None
+    other = Run("gpt-gelu-small", "block6", 7, since=BRANCH)
     results[other] = {**results[other], "batch_losses": [3.0, 3.00001, 1.0]}
     assert [run for run in results if compare.foreign(results, run)] == [other]
-    assert compare.upper_pct(results, "block6", JUDGED_ON, EARLY) is None
-    branch = Run("mlp-small", PLACEBO, 0, since=HALF["mlp-small"])
+    assert compare.upper_pct(results, "block6", JUDGED_ON, BRANCH) is None
+    branch = Run("mlp-small", PLACEBO, 0, since=BRANCH)
     pair = {Run("mlp-small", BASELINE, 0): result(1.0), branch: result(1.0)}
     assert branch not in needed(pair)
     pair[branch] = {**result(1.0), "batch_losses": [3.0, 2.0]}
@@ -142,8 +139,8 @@ def test_a_loss_that_more_steps_make_up_for() -> None:
     assert found is not None
     assert found.value == pytest.approx(100 * (math.exp(0.2) - 1), rel=0.02)
     assert 0 < (found.low or 0) < 100 * (math.exp(0.2) - 1) < (found.high or 0)
-    branches = {**results, **made({"block5": 0.0}, EARLY)}
-    early = compare.extra_steps_pct(branches, "block5", EARLY)
+    branches = {**results, **made({"block5": 0.0}, BRANCH)}
+    early = compare.extra_steps_pct(branches, "block5", BRANCH)
     assert early is not None
     assert early.value == pytest.approx(0, abs=0.5)
     assert compare.extra_steps_pct({}, "block5", WHOLE) is None
@@ -176,24 +173,22 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
     assert compare.recommended({**seen(worse), **later}) == "block5"
     # The mean is below the bound, and the interval's end is not.
     assert compare.recommended(seen({**worse, "block5": 0.0045})) == "block5-late"
-    # What lost too much in half of the steps is not looked at again.
-    out = {**seen(worse), **made({"block5": 0.03}, HALF, range(1))}
-    assert compare.in_contest(out) == ("block5-late", True)
-    out[Run("cnn-small", "block5", 0, since=HALF["cnn-small"])] = result(9.0)
-    assert compare.recommended(out) == "block5-late"
-    # Two early branches that lost clearly too much are enough.
-    few = {**made(worse, HALF, range(1)), **made({"block5": 0.006}, EARLY, range(1))}
+    # Without branches of all references one is in contest and no more; of cheaper, none is.
+    screened = made(worse, BRANCH, range(1))
+    assert compare.in_contest(screened) == ("block5", False)
+    assert compare.recommended(screened) is None
+    # A mean that clearly is too much is enough, be it of one seed.
+    few = {**screened, **made({"block5": 0.006}, BRANCH, range(1))}
     assert compare.in_contest(few) == ("block5", False)
-    second = Run("mlp-small", "block5", 1, since=EARLY["mlp-small"])
+    second = Run("mlp-small", "block5", 1, since=BRANCH)
     for over, left in ((0.0075, "block5"), (0.0085, "block5-late")):
         few[second] = result(loss(second, over))
         assert compare.in_contest(few)[0] == left
-    # Without early branches one is in contest and no more; without late ones of cheaper, none is.
-    screened = made(worse, HALF, range(1))
-    assert compare.in_contest(screened) == ("block5", False)
-    assert compare.recommended(screened) is None
+    few[Run("cnn-small", "block5", 0, since=BRANCH)] = result(9.0)
+    assert compare.in_contest(few)[0] == "block5-late"
     # An interval of one reference that does not end below the bound is enough.
-    wide = {**screened, **made({"block5": 0.0045}, {"mlp-small": EARLY["mlp-small"]}, CHOSEN_ON)}
+    own = {run: one for run, one in seen({"block5": 0.0045}).items() if run.seed in CHOSEN_ON}
+    wide = {**screened, **{run: own[run] for run in own if run.reference == "mlp-small"}}
     assert compare.in_contest(wide) == ("block5-late", False)
     del worse["block4-late"]
     assert compare.in_contest(seen(worse)) == (None, False)
@@ -203,12 +198,11 @@ def test_the_cheapest_that_holds_the_bound_is_recommended() -> None:
 def test_what_diverges_is_out() -> None:
     results = seen({"block4": 0.001, "block4-late": 0.0})
     assert compare.recommended(results) == "block4"
-    late = Run("cnn-small", "block4", 0, since=HALF["cnn-small"])
-    early = Run("cnn-small", "block4", 3, since=EARLY["cnn-small"])
-    for run in (late, early):
+    first, later = (Run("cnn-small", "block4", seed, since=BRANCH) for seed in (0, 3))
+    for run in (first, later):
         assert compare.recommended({**results, run: result(None)}) == "block4-late"
-    found = {**results, early: result(None)}
-    assert compare.upper_pct(found, "block4", CHOSEN_ON, EARLY) == math.inf
+    found = {**results, later: result(None)}
+    assert compare.upper_pct(found, "block4", CHOSEN_ON, BRANCH) == math.inf
     nothing = {**results, Run("cnn-small", BASELINE, 3): result(None)}
     assert compare.recommended(nothing) is None
     whole = made({"block4": 0.0})
@@ -217,11 +211,10 @@ def test_what_diverges_is_out() -> None:
 
 
 def test_a_little_more_than_the_bound_on_one_seed_is_not_out() -> None:
-    results = seen({"block4": 0.001})
-    for over, out in ((0.0055, False), (0.0065, True)):
-        run = Run("mlp-small", "block4", 0, since=HALF["mlp-small"])
-        found = {**results, run: result(loss(run, over))}
-        assert (compare.recommended(found) is None) == out
+    results = made({"block4": 0.001}, BRANCH, range(1))
+    for over, left in ((0.0055, "block4"), (0.0065, None)):
+        run = Run("mlp-small", "block4", 0, since=BRANCH)
+        assert compare.in_contest({**results, run: result(loss(run, over))}) == (left, False)
 
 
 def test_what_is_needed_is_what_is_missing_and_ends() -> None:
@@ -229,24 +222,24 @@ def test_what_is_needed_is_what_is_missing_and_ends() -> None:
     results: dict[Run, Result] = {}
     first = needed(results)
     assert [run.policy for run in first[:8]] == [BASELINE] * 4 + [PLACEBO] * 4
-    assert first[:8] == [*runs_of(BASELINE, range(1)), *runs_of(PLACEBO, range(1), HALF)]
-    # Block5 looks good as long as half of the steps are in bf16, block6 is.
+    assert first[:8] == [*runs_of(BASELINE, range(1)), *runs_of(PLACEBO, range(1), BRANCH)]
+    # Block5 looks good on seed 0, block6 is.
     good = {BASELINE: 0.0, PLACEBO: 0.0, "block6": 0.001}
     while left := needed(results):
         assert len(set(left)) == len(left)
         assert set(left) <= every
         assert not set(left) & set(results)
-        for run in left:
-            worse = good.get(run.policy, 0.01)
-            late = run.policy == "block5" and run.since == HALF[run.reference]
-            results[run] = result(loss(run, 0.001 if late else worse))
+        for run in left[:2]:
+            lucky = run.policy == "block5" and run.seed == 0
+            results[run] = result(loss(run, 0.001 if lucky else good.get(run.policy, 0.02)))
     assert compare.recommended(results) == "block6"
-    judged = [run for p in ("block6", *JUDGED) for run in runs_of(p, JUDGED_ON, EARLY)]
-    chosen_on = [run for p in ("block6", PLACEBO) for run in runs_of(p, CHOSEN_ON, EARLY)]
-    screened = [run for p in POLICIES if p != BASELINE for run in runs_of(p, range(1), HALF)]
+    judged = [run for p in ("block6", *JUDGED) for run in runs_of(p, JUDGED_ON, BRANCH)]
+    chosen_on = [run for p in ("block6", PLACEBO) for run in runs_of(p, CHOSEN_ON, BRANCH)]
+    screened = [run for p in POLICIES if p != BASELINE for run in runs_of(p, range(1), BRANCH)]
     assert set(results) >= {*judged, *chosen_on, *screened, *runs_of("block6", JUDGED_ON)}
-    assert Run("mlp-small", "block5", 0, since=EARLY["mlp-small"]) in results
-    assert Run("mlp-small", "block8", 0, since=EARLY["mlp-small"]) not in results
+    assert Run("mlp-small", "block5", 1, since=BRANCH) in results
+    assert Run("mlp-small", "block5", 4, since=BRANCH) not in results
+    assert Run("mlp-small", "block8", 1, since=BRANCH) not in results
     assert set(BY_COST) < set(POLICIES)
 
 
@@ -262,7 +255,7 @@ def test_a_result_of_other_code_or_formats_counts_for_nothing(
     assert found == {run: result(1.5, own)}
     assert set(json.loads(store.RESULTS.read_text())) == {run.key, other.key}
     # A branch that did not begin as its baseline: that is to be trained again.
-    branch = Run("mlp-small", "block6", 3, since=HALF["mlp-small"])
+    branch = Run("mlp-small", "block6", 3, since=BRANCH)
     store.add(branch, result(1.5, own))
     assert other.key in json.loads(store.RESULTS.read_text())
     store.add(branch, {**result(1.5, own), "batch_losses": [3.0]})
@@ -361,8 +354,8 @@ def test_a_killed_training_is_counted_and_told_whole(
 
 
 def test_every_policy_and_reference_has_an_identity_of_its_own() -> None:
-    every = [(policy, begins) for policy in POLICIES for begins in (WHOLE, EARLY, HALF)]
-    runs = {run for policy, begins in every for run in runs_of(policy, range(1), begins)}
+    every = [(policy, since) for policy in POLICIES for since in (WHOLE, BRANCH)]
+    runs = {run for policy, since in every for run in runs_of(policy, range(1), since)}
     told = [identity.identity(run.reference, run.formats) for run in runs]
     assert len(set(told)) == len(told)
 
@@ -372,7 +365,7 @@ def test_the_page_has_the_standing_results() -> None:
     assert made["page"](store.standing_results(every_run())) == made["PAGE"].read_text()
 
 
-@pytest.mark.parametrize("since", branches("mlp-small"))
+@pytest.mark.parametrize("since", [0.1, BRANCH])
 def test_a_branch_goes_on_from_the_trunk_and_ends_the_same(folder: Path, since: float) -> None:
     run, other = (Run("mlp-small", "block5", seed, share=0.01, since=since) for seed in (0, 1))
     whole = training.trained(run)
@@ -406,7 +399,7 @@ def test_images_are_held_out_in_numbers_and_none_is_trained_on() -> None:
 
 
 def test_a_branch_is_the_baseline_until_it_begins() -> None:
-    branch = Run("mlp-small", "block5-late", 0, since=HALF["mlp-small"]).formats
+    branch = Run("mlp-small", "block5-late", 0, since=BRANCH).formats
     wide, narrow, planes = (branch.rule("linear", "head", at) for at in (0.49, 0.5, 0.9))
     assert wide is not None
     assert wide.weight.format == "bf16"
