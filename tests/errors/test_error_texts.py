@@ -23,6 +23,13 @@ from tests.errors import (
     corpus_show,
     corpus_speech,
     formats,
+    fusion_distil,
+    fusion_experts,
+    fusion_ledger,
+    fusion_merge,
+    fusion_mix,
+    fusion_small,
+    fusion_unify,
     hdl,
     hdl_command,
     hdl_compile,
@@ -50,6 +57,8 @@ ROOMS = (
     *(base, cli, corpus, corpus_captions, corpus_show, corpus_speech, formats),
     *(hdl, hdl_command, hdl_compile, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
     *(hdl_oracle, hdl_reader, hdl_sim, hdl_streams, hdl_types, hdl_verify),
+    *(fusion_distil, fusion_experts, fusion_ledger, fusion_merge),
+    *(fusion_mix, fusion_small, fusion_unify),
     *(models, records, route, stack, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent

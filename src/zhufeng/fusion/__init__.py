@@ -1,0 +1,1 @@
+"""Several models become one: by one architecture, merging, answering together, teaching."""
