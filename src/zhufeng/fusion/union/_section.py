@@ -1,0 +1,81 @@
+"""Fused models on the run's page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zhufeng.fusion.union._fuse import MIXED, Fused
+from zhufeng.fusion.union._table import MEAN, MIXTURE, ORACLE, Scored
+from zhufeng.report import Block, Figures, Section, Table, plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def fuse_section(fused: Fused) -> Section:
+    """The table, who contributed what, and whom the mixture trusts along a document."""
+    rows, columns = fused.table.rows, fused.table.columns
+    best = min(fused.names, key=lambda name: rows[name][-1])
+    figures = {
+        "members": f"{len(fused.names)}",
+        "best member": f"{rows[best][-1]:.3f} bits a byte",
+        "best for each document": f"{rows[ORACLE][-1]:.3f} bits a byte",
+        "mixture": f"{rows[MIXTURE][-1]:.3f} bits a byte",
+    }
+    blocks: list[Block] = [
+        Figures(figures=figures),
+        Table(
+            columns=("bits a byte", *columns),
+            rows=tuple((name, *(round(one, 3) for one in row)) for name, row in rows.items()),
+            caption="What every text takes, by member and by ways of asking all of them. Weights "
+            "of the mixture are learned chunk by chunk from what was read before. The best member "
+            "for each document is known only afterwards.",
+        ),
+        _contributions(fused),
+    ]
+    if MIXED in fused.sets:
+        blocks.append(_weights(fused.names, fused.sets[MIXED][0]))
+    return Section(
+        title="Fusion",
+        summary=f"{len(fused.names)} models with tokenizers of their own answered as one: in the "
+        f"{MEAN} of {len(columns) - 1} sets of texts {rows[MIXTURE][-1]:.3f} bits a byte, the best "
+        f"of them alone ({best}) {rows[best][-1]:.3f}.",
+        blocks=tuple(blocks),
+    )
+
+
+def _contributions(fused: Fused) -> Table:
+    rows: list[tuple[str | float, ...]] = []
+    for name, documents in fused.sets.items():
+        bits = np.sum([one.contributed_bits for one in documents], axis=0)
+        rows.append((name, *(round(float(one), 1) for one in bits), round(float(bits.sum()), 1)))
+    return Table(
+        columns=("bits contributed", *fused.names, "all"),
+        rows=tuple(rows),
+        caption="Of what the mixture gains over 8 bits a byte, each member's part: in every chunk "
+        "by its weight after it. By such parts income can be shared.",
+    )
+
+
+def _weights(names: Sequence[str], document: Scored) -> Block:
+    """The weights before each chunk, over the document's bytes."""
+    weights = document.mixed.weights
+    ends = np.cumsum([len(chunk.encode()) for chunk in document.mixed.chunks])
+    begins = np.concatenate(([0], ends[:-1]))
+
+    def draw(axes: Axes) -> None:
+        axes.stackplot(begins, weights, labels=list(names), step="post", alpha=0.85)
+        axes.set_xlim(0, float(begins[-1]))
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("bytes read")
+        axes.set_ylabel("weight")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(names))
+
+    return plot(
+        draw,
+        alt="Weights of the members along a document whose domain changes",
+        caption="Whom the mixture trusts along the first of the documents that change their domain",
+    )
