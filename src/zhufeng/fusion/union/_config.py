@@ -8,7 +8,6 @@ from zhufeng.base import Files, record
 from zhufeng.models import DecoderConfig
 
 MEMBER_FILES = Files(endings=("config.json", "model.safetensors", "tokenizer.json"))
-_FEWEST = 2
 
 
 @record
@@ -32,10 +31,8 @@ class FuseConfig:
     """Characters that a document has at least."""
 
     def __post_init__(self) -> None:
-        if not self.members and (self.model is None or len(self.texts) < _FEWEST):
-            raise ValueError("members, or two texts or more and a [fuse.model] that learns them")
-        if self.members and self.model is not None:
-            raise ValueError("either members or a [fuse.model] to be trained, not both")
+        if bool(self.members) == (self.model is not None):
+            raise ValueError("either members, or a [fuse.model] that learns the texts")
         if not 0 < self.held_out < 1:
             raise ValueError("a held_out in (0, 1)")
         if self.document < 1:
