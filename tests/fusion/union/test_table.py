@@ -37,10 +37,11 @@ def test_documents_are_the_text(text: str, least: int, held_out: float) -> None:
         assert rest - len(found.judged[0]) < held_out * len(text)
 
 
-def test_documents_end_at_blank_lines() -> None:
-    found = cut("one\n\ntwo\n\n\nthree\nfour\n\nfive", 5, 0.3)
+def test_documents_end_at_blank_lines_or_after_twice_as_much() -> None:
+    found = cut("one\n\ntwo\n\n\nth\nfo\n\nfive", 5, 0.3)
     assert found.learned == ("one\n\n", "two\n\n\n")
-    assert found.judged == ("three\nfour\n\nfive",)
+    assert found.judged == ("th\nfo\n\nfive",)
+    assert cut("ab\ncd\nef\ngh\n", 2, 1.0).judged == ("ab\ncd\n", "ef\ngh\n")
 
 
 def test_mixed_documents_hold_a_half_of_every_set_in_turns() -> None:

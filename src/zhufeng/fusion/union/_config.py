@@ -15,7 +15,7 @@ class FuseConfig:
     """Which models answer together, and on which texts that is judged."""
 
     texts: Annotated[tuple[str, ...], Files(endings=(".txt",))]
-    """A file a domain. Of each, documents are cut at blank lines."""
+    """A file a domain; each is cut into documents at blank lines, or ends of lines."""
     members: Annotated[tuple[str, ...], MEMBER_FILES] = ()
     """Canonical folders with a tokenizer.json. Without, a small decoder is trained on the
     beginning of every text, and they are judged on the ends."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_BLANK = re.compile(r"(?<=\n)\n+")
+_BLANK = re.compile(r"(?<=\n\n)(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Documents:
 
 
 def cut(text: str, least: int, held_out: float) -> Documents:
-    """Cut a text at blank lines into documents of `least` characters or more.
+    """Cut a text into documents of `least` characters or more: at the next blank line after so
+    many, or the end of the line after twice as many.
 
     Args:
         text: the documents, one after another, are the text.
@@ -35,14 +36,16 @@ def cut(text: str, least: int, held_out: float) -> Documents:
 
 
 def _documents(text: str, least: int) -> list[str]:
-    ends = [found.end() for found in _BLANK.finditer(text)]
     documents, begin = [], 0
-    for end in [*ends, len(text)]:
-        if end - begin >= least:
-            documents.append(text[begin:end])
-            begin = end
-    if begin < len(text):
-        documents[-1:] = ["".join((*documents[-1:], text[begin:]))]
+    while begin < len(text):
+        blank = _BLANK.search(text, begin + least)
+        line = text.find("\n", begin + 2 * least - 1) + 1
+        ends = [one for one in (blank.end() if blank else 0, line) if one]
+        end = min(ends, default=len(text))
+        documents.append(text[begin:end])
+        begin = end
+    if len(documents) > 1 and len(documents[-1]) < least:
+        documents[-2:] = ["".join(documents[-2:])]
     return documents
 
 

@@ -48,10 +48,10 @@ def fuse_section(fused: Fused) -> Section:
 
 
 def _contributions(fused: Fused) -> Table:
-    rows: list[tuple[str | float, ...]] = []
+    rows: list[tuple[str | int, ...]] = []
     for name, documents in fused.sets.items():
         bits = np.sum([one.contributed_bits for one in documents], axis=0)
-        rows.append((name, *(round(float(one), 1) for one in bits), round(float(bits.sum()), 1)))
+        rows.append((name, *(round(float(one)) for one in bits), round(float(bits.sum()))))
     return Table(
         columns=("bits contributed", *fused.names, "all"),
         rows=tuple(rows),
