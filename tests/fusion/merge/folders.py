@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -98,9 +97,9 @@ def merge(table: Mapping[str, Any], out: Path, threads: int | None = None) -> di
 
 def mergekit_merge(table: Mapping[str, Any], out: Path) -> dict[str, Tensor]:
     """mergekit 0.1.5's, from its own configuration."""
-    from mergekit.config import MergeConfiguration
-    from mergekit.merge import run_merge
-    from mergekit.options import MergeOptions
+    from mergekit.config import MergeConfiguration  # type: ignore[import-untyped]
+    from mergekit.merge import run_merge  # type: ignore[import-untyped]
+    from mergekit.options import MergeOptions  # type: ignore[import-untyped]
 
     config = MergeConfiguration.model_validate(table)
     options = MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True)
@@ -109,7 +108,3 @@ def mergekit_merge(table: Mapping[str, Any], out: Path) -> dict[str, Tensor]:
     for file in sorted(out.glob("*.safetensors")):
         found |= load_file(file)
     return found
-
-
-def as_numpy(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    return {name: tensor.double().numpy() for name, tensor in weights.items()}

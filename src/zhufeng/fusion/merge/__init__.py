@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zhufeng.base import lazy_names
+from zhufeng.fusion.merge._card import LINEAGE, Lineage, Origin
 from zhufeng.fusion.merge._plan import Part, Plan, Task, plan
 from zhufeng.fusion.merge._recipe import (
     Filtered,
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 __getattr__ = lazy_names(__name__, {"run": "_run"}, extra="fusion")
 
 __all__ = [
+    "LINEAGE",
     "METHODS",
     "Filtered",
+    "Lineage",
     "Method",
+    "Origin",
     "Part",
     "Plan",
     "Recipe",

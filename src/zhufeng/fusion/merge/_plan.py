@@ -192,7 +192,7 @@ class _Planner:
             if found is None:
                 before = any(mark in name for mark in _EMBEDDINGS)
                 if embedded if before else ended:
-                    yield from self._task(part, name, name, 0, 0.0 if before else 1.0)
+                    yield from self._task(part, name, name, 0, 0.0)
             elif first <= found[1] < end:
                 offset = found[1] - first
                 present.add(offset)
