@@ -31,14 +31,14 @@ def echo(body: Body) -> Any:
     return {"choices": [{"text": "".join(tokens), "logprobs": told, "finish_reason": "length"}]}
 
 
-def write(body: Body) -> Any:
+def write() -> Any:
     """An answer of one word more, and the end."""
     return {"choices": [{"text": " cloud", "finish_reason": "stop", "logprobs": None}]}
 
 
 def honest(body: Body) -> Any:
     """Both."""
-    return echo(body) if body.get("echo") else write(body)
+    return echo(body) if body.get("echo") else write()
 
 
 @dataclass

@@ -11,8 +11,28 @@ from zhufeng.fusion.mix import LONGEST_CHUNK, split
 from zhufeng.fusion.mix._chunks import class_of, growth
 
 PIECES = st.sampled_from(
-    ["a", "Z", "é", "e\u0301", "ß", "中", "文", "の", "ไ", "ท", "한", "7", "٣", " ", "  ", "\t", "\n"]
-    + ["\r\n", ".", "_", "(", "'", "👍🏽", "👩‍👩‍👧", "\u200d", "\ufe0f", "\x00", "\x85", "\u2028", "\ue000"]
+    (
+        *(
+            "a",
+            "Z",
+            "é",
+            "e\u0301",
+            "ß",
+            "中",
+            "文",
+            "の",
+            "ไ",
+            "ท",
+            "한",
+            "7",
+            "٣",
+            " ",
+            "  ",
+            "\t",
+        ),
+        *("\n", "\r\n", ".", "_", "(", "'", "👍🏽", "👩‍👩‍👧", "\u200d", "\ufe0f", "\x00", "\x85"),
+        *("\u2028", "\ue000"),
+    )
 )
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=120).map("".join))
 

@@ -98,7 +98,10 @@ def test_a_token_before_the_text_is_left_out_of_an_echo(server: Server) -> None:
 
 
 def test_parts_of_characters_are_found_again_by_the_next_whole_token(server: Server) -> None:
-    tokens, values = ["I", " ", "\ufffd", "\ufffd", " am", "bytes:\\xe4", "."], [None, -1, -2, -3, -4, -5, -6]
+    tokens, values = (
+        ["I", " ", "\ufffd", "\ufffd", " am", "bytes:\\xe4", "."],
+        [None, -1, -2, -3, -4, -5, -6],
+    )
     text = "I 珠 am中."
     server.answer = lambda _: {
         "choices": [{"logprobs": {"tokens": tokens, "token_logprobs": values}}]

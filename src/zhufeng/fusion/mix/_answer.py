@@ -172,8 +172,9 @@ class Answer:
             chunk = seat.propose(self._rng, self._draw, stub)
             if chunk is not None:
                 return chunk
-        for place in np.argsort(-self._present(), kind="stable").tolist():
-            chunk = self._seats[place].propose(self._rng, _SURE, stub)
+        heaviest = np.argsort(-self._present(), kind="stable")
+        for seat in (self._seats[place] for place in heaviest):
+            chunk = seat.propose(self._rng, _SURE, stub)
             if chunk is not None:
                 return chunk
         return stub or END
