@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zhufeng.base import lazy_names
-from zhufeng.fusion.ledger._lines import DaySums, Entry, Head
+from zhufeng.fusion.ledger._lines import DaySums, Ended, Entry, Head
 from zhufeng.fusion.ledger._tally import Tally, contributions
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "Audit",
     "DayShares",
     "DaySums",
+    "Ended",
     "Entry",
     "Fault",
     "Head",

@@ -48,14 +48,15 @@ class Tally:
         self._contributions: list[list[float]] = [[] for _ in members]
         self._text_bytes = 0
 
-    def add(self, chunk: str, bits: Sequence[float], weights: Sequence[float]) -> None:
-        """Count one chunk; see `contributions`."""
+    def add(self, chunk: str, bits: Sequence[float], weights: Sequence[float]) -> float:
+        """Count one chunk (see `contributions`); returns its bits by the mixture."""
         size = len(chunk.encode())
         parts = contributions(size, bits, weights)
         self._text_bytes += size
         for index, (bit, part) in enumerate(zip(bits, parts, strict=True)):
             self._bits[index].append(bit)
             self._contributions[index].append(part)
+        return TEXT_BITS * size - math.fsum(parts)
 
     def entry(self, *, answer: str, account: str | None, ended: Ended) -> Entry:
         """What has been counted so far, in whole nanobits.
