@@ -46,24 +46,29 @@ class Script:
 
 
 class ScriptVoice:
+    """What the prompt has begun it ends there, then it says its text."""
+
     def __init__(self, member: Script, chunks: list[str]) -> None:
         self._member = member
         self._chunks = chunks
         self._place = 0
+        self._heard = False
 
     def propose(self, rng: np.random.Generator, draw: Draw = PLAIN, stub: str = "") -> str | None:
         self._member.step(self._place)
-        return self._next
+        return stub or self._next
 
     @property
     def _next(self) -> str:
         return self._chunks[min(self._place, len(self._chunks) - 1)]
 
     def bits(self, chunk: str) -> float:
-        return self._member.bits if chunk == self._next else 20.0
+        own = chunk == self._next or not self._heard
+        return self._member.bits if own else 20.0
 
     def say(self, chunk: str) -> None:
-        self._place += 1
+        self._place += chunk == self._next
+        self._heard = True
 
 
 class Broken:

@@ -44,7 +44,8 @@ def test_models(server: Running) -> None:
 
 
 def test_a_completion(server: Running) -> None:
-    told = server.complete(prompt="What?", max_tokens=4)
+    # The first chunk ends what the prompt has begun, here "?", and adds nothing.
+    told = server.complete(prompt="What?", max_tokens=5)
     assert told.status == 200
     assert set(told.json) == COMPLETION
     assert told.json["object"] == "text_completion"
@@ -55,14 +56,14 @@ def test_a_completion(server: Running) -> None:
     asked = len(split("What?"))
     assert told.json["usage"] == {
         "prompt_tokens": asked,
-        "completion_tokens": 4,
-        "total_tokens": asked + 4,
+        "completion_tokens": 5,
+        "total_tokens": asked + 5,
     }
     line = server.lines()[-1]
     assert line["answer"] == choice["zhufeng"]["answer"] == told.json["id"] + "-0"
-    assert (line["ended"], line["chunks"]) == ("length", 4)
+    assert (line["ended"], line["chunks"]) == ("length", 5)
     # Both say the same chunks at the same cost: the mixture's cost too, and equal parts.
-    gain = 8 * len("".join(said).encode()) - 4 * BITS
+    gain = 8 * len("".join(["?", *said]).encode()) - 5 * BITS
     assert choice["zhufeng"]["contribution_bits"] == pytest.approx(
         {"one": gain / 2, "two": gain / 2}
     )
@@ -101,7 +102,7 @@ def test_a_stop_sequence_ends_the_text_before_it(server: Running, stop: Any) -> 
 
 
 def test_several_prompts_and_answers(server: Running) -> None:
-    told = server.complete(prompt=["a", "b c"], n=2, max_tokens=2, echo=True, seed=5).json
+    told = server.complete(prompt=["a", "b c"], n=2, max_tokens=3, echo=True, seed=5).json
     assert [choice["index"] for choice in told["choices"]] == [0, 1, 2, 3]
     said = "".join(split(TEXT)[:2])
     texts = [choice["text"] for choice in told["choices"]]
@@ -114,7 +115,7 @@ def test_several_prompts_and_answers(server: Running) -> None:
 
 
 def test_logprobs_are_those_of_chunks(server: Running) -> None:
-    asked = {"prompt": "What is?", "max_tokens": 2, "echo": True, "logprobs": 1}
+    asked = {"prompt": "What is?", "max_tokens": 3, "echo": True, "logprobs": 1}
     (choice,) = server.complete(**asked).json["choices"]
     chunks = [*split("What is?"), *split(TEXT)[:2]]
     told = choice["logprobs"]
@@ -278,7 +279,7 @@ def test_a_web_page_of_elsewhere_reaches_nothing(server: Running) -> None:
 def test_one_member_failing_does_not_fail_the_answer(tmp_path: Path) -> None:
     with running(tmp_path, Script("one", TEXT), Broken()) as server:
         for _ in range(3):
-            (choice,) = server.complete(prompt="a", max_tokens=3).json["choices"]
+            (choice,) = server.complete(prompt="a", max_tokens=4).json["choices"]
             assert choice["text"] == "".join(split(TEXT)[:3])
             assert choice["zhufeng"]["failed"] == ["broken"]
             assert choice["zhufeng"]["contribution_bits"]["broken"] == 0

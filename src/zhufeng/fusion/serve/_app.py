@@ -195,7 +195,7 @@ def _events(event: Piece | Done, frame: Frame, offsets: dict[int, int]) -> Seque
     first = []
     if frame.ask.chat and event.choice not in offsets:
         first = [frame.first(event.choice)]
-    offset = offsets.setdefault(event.choice, 0)
+    offset = offsets.setdefault(event.choice, frame.ask.begin(event.choice))
     if isinstance(event, Done):
         return [*first, frame.end(event)]
     offsets[event.choice] += sum(len(one.chunk) for one in event.told)

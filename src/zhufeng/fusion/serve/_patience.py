@@ -1,4 +1,4 @@
-"""Members that are not waited for longer than is said, and whose failures are noted."""
+"""Members that are not waited for longer than is said."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,6 @@ class PatientMember:
 
     def __init__(self, member: Member, patience: Patience) -> None:
         self.name = member.name
-        self.why: str | None = None
-        """Why it has failed, if it has."""
         self._member = member
         self._patience = patience
 
@@ -61,12 +59,8 @@ class PatientMember:
 
     def _thread(self) -> _Thread:
         if self._patience.is_stuck(self.name):
-            self._failed("it is still busy with what it was not waited for")
-        return _Thread(self.name, self._patience, self._failed)
-
-    def _failed(self, why: str) -> NoReturn:
-        self.why = self.why or why
-        raise MemberError(why)
+            raise MemberError("it is still busy with what it was not waited for")
+        return _Thread(self.name, self._patience)
 
 
 class _PatientVoice:
@@ -87,10 +81,9 @@ class _PatientVoice:
 class _Thread:
     """Calls functions one after another in a thread, which ends with this object."""
 
-    def __init__(self, name: str, patience: Patience, failed: Callable[[str], NoReturn]) -> None:
+    def __init__(self, name: str, patience: Patience) -> None:
         self._name = name
         self._patience = patience
-        self._failed = failed
         self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()
         # A daemon: one that never comes back must not keep the process.
         threading.Thread(target=_work, args=(self._calls,), daemon=True, name=name).start()
@@ -108,9 +101,9 @@ class _Thread:
             name, patience = self._name, self._patience
             patience.stuck(name, 1)
             call.give_up(lambda: patience.stuck(name, -1))
-            self._failed(f"it took longer than {patience.timeout_s:g} s")
+            raise MemberError(f"it took longer than {patience.timeout_s:g} s")
         if call.error is not None:
-            self._failed(brief(call.error))
+            raise MemberError(brief(call.error)) from call.error
         return call.results[0]
 
 

@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from zhufeng.base import InputError, brief, loads_json, shown
+from zhufeng.base import InputError, brief, is_utf8, loads_json, shown
 from zhufeng.fusion.serve._chat import TURN_STOPS, Turn, render
 from zhufeng.fusion.serve._config import ServeConfig
 from zhufeng.fusion.serve._errors import ApiError
 
 # They change nothing of an answer's text.
 HARMLESS = frozenset(
-    "user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention "
-    "parallel_tool_calls".split()
+    {
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
 )
 # They would change it; these values ask for no change.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -37,7 +45,15 @@ _MOST_STOPS = 4
 _COMPLETION_CHUNKS = 16
 _MESSAGE_NAMES = frozenset({"role", "content"})
 
-Stop = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _unicode(text: str) -> str:
+    if not is_utf8(text):
+        raise ValueError("half a surrogate pair is not text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
+Stop = Annotated[Text, Field(min_length=1, max_length=200)]
 T = TypeVar("T", bound="_Request")
 
 
@@ -66,7 +82,7 @@ class _Request(BaseModel):
 
 
 class _Completion(_Request):
-    prompt: str | Annotated[list[str], Field(min_length=1)]
+    prompt: Text | Annotated[list[Text], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=0)] = _COMPLETION_CHUNKS
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
@@ -76,14 +92,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class _Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_Part]
+    content: Text | list[_Part]
 
     def turn(self) -> Turn:
         said = self.content
@@ -115,6 +131,10 @@ class Ask:
     stream: bool
     usage_in_stream: bool
     chat: bool
+
+    def begin(self, choice: int) -> int:
+        """Where the text of an answer begins, in characters of its prompt and itself."""
+        return 0 if self.echo else len(self.prompts[choice // self.n])
 
 
 def read_completion(data: bytes, config: ServeConfig) -> Ask:

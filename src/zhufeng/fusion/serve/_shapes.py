@@ -19,12 +19,15 @@ class Told:
     """A chunk, and what it costs the mixture."""
 
     chunk: str
-    bits: float
+    bits: float | None
+    """None for the rest of a chunk that the prompt has begun: only the whole has a cost."""
 
     @property
     def logprob(self) -> float | None:
-        """Natural, as OpenAI's; None for a chunk that no member can say, which JSON cannot."""
-        return -self.bits * _LN_2 if math.isfinite(self.bits) else None
+        """Natural, as OpenAI's; None also for what no member can say, which JSON cannot."""
+        if self.bits is None or math.isinf(self.bits):
+            return None
+        return -self.bits * _LN_2
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Frame:
         return {
             "index": end.choice,
             **({"message": said} if self.ask.chat else {"text": text}),
-            "logprobs": self._logprobs(told, 0),
+            "logprobs": self._logprobs(told, self.ask.begin(end.choice)),
             "finish_reason": end.finish,
             "zhufeng": told_of(end),
         }
@@ -82,7 +85,7 @@ class Frame:
         return self._event(choice, {"delta": {"role": "assistant", "content": ""}})
 
     def piece(self, piece: Piece, offset: int) -> dict[str, Any]:
-        """An event with text, which begins at the character `offset` of its answer."""
+        """An event with text, which begins at the character `offset` of prompt and answer."""
         said = {"delta": {"content": piece.text}} if self.ask.chat else {"text": piece.text}
         return self._event(piece.choice, said, logprobs=self._logprobs(piece.told, offset))
 

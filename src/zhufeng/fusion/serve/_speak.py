@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
 
 from zhufeng.base import InputError, derive_seed
 from zhufeng.fusion.ledger import Ended, Entry, Ledger, Tally
-from zhufeng.fusion.mix import Draw, MemberError, Mixture, split
+from zhufeng.fusion.mix import Mixture, split
 from zhufeng.fusion.serve._desk import Job
 from zhufeng.fusion.serve._errors import ApiError
 from zhufeng.fusion.serve._patience import Patience, PatientMember
 from zhufeng.fusion.serve._requests import Ask
 from zhufeng.fusion.serve._shapes import Done, Piece, Told
-from zhufeng.fusion.serve._stops import Stops
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,20 +46,21 @@ class Speaker:
         return work
 
     def _answer(self, answer: _Answer, name: str, account: str | None) -> None:
-        members = tuple(PatientMember(one, self._patience) for one in self._mixture.members)
+        members = [PatientMember(one, self._patience) for one in self._mixture.members]
         mixture = dataclasses.replace(self._mixture, members=members)
         tally = Tally([one.name for one in members])
         ended: Ended = "failed"
         try:
             answer.echo(mixture)
             ended = answer.say(mixture, tally)
-        except MemberError as error:
-            raise ApiError(502, f"No member can answer: {error}.") from None
+        except InputError as error:
+            _LOG.warning("no member answers: %s", error.came)
+            raise ApiError(502, "No member of the mixture answers.") from None
         finally:
             # Whatever has happened: what was said was said.
             entry = tally.entry(answer=name, account=account, ended=ended)
             self._keep(entry)
-        answer.end(entry, tuple(one.name for one in members if one.why is not None))
+        answer.end(entry)
 
     def _keep(self, entry: Entry) -> None:
         try:
@@ -82,7 +81,7 @@ class _Answer:
         self._choice = choice
         self._seed = seed
         self._prompt = ask.prompts[choice // ask.n]
-        self._stops = Stops(ask.stops)
+        self._failed: set[int] = set()
         self._begun = not ask.chat
 
     def echo(self, mixture: Mixture) -> None:
@@ -92,8 +91,8 @@ class _Answer:
         told: tuple[Told, ...] = ()
         if self._ask.logprobs:
             mixed = mixture.score(self._prompt)
-            bits = map(float, mixed.mixture_bits)
-            told = tuple(map(Told, mixed.chunks, bits))
+            self._note(mixed.failures)
+            told = tuple(map(Told, mixed.chunks, map(float, mixed.mixture_bits)))
         self._put(self._prompt, told)
 
     def say(self, mixture: Mixture, tally: Tally) -> Ended:
@@ -101,26 +100,37 @@ class _Answer:
         ask = self._ask
         if not ask.chunks:
             return "length"
-        draw = Draw(ask.temperature, ask.top_p)
-        saying = mixture.generate(self._prompt, chunks=ask.chunks, seed=self._seed, draw=draw)
-        with closing(saying):
-            for count, said in enumerate(saying, 1):
-                bits = tally.add(said.chunk, said.bits, said.weights)
-                self._put(self._stops.feed(said.chunk), (Told(said.chunk, bits),))
-                if self._stops.found:
-                    return "stop"
-                if self._job.left.is_set():
-                    return "left"
-                if count == ask.chunks and said.chunk:
-                    return "length"
-        return "stop"
+        # The first chunk may be one that the prompt's end has begun.
+        stub = ["", *split(self._prompt)][-1]
+        for said in mixture.generate(
+            self._prompt,
+            chunks=ask.chunks,
+            seed=self._seed,
+            temperature=ask.temperature,
+            top_p=ask.top_p,
+            stop=ask.stops,
+        ):
+            bits = tally.add(said.chunk, said.bits, said.weights)
+            self._note(said.failures)
+            rest = said.chunk.removeprefix(stub)
+            told = Told(rest, None if stub else bits)
+            self._put(said.text, (told,) if rest else ())
+            stub = ""
+            if said.finish is not None:
+                return said.finish
+            if self._job.left.is_set():
+                return "left"
+        raise AssertionError("the last chunk says why it is the last")
 
-    def end(self, entry: Entry, failed: tuple[str, ...]) -> None:
+    def end(self, entry: Entry) -> None:
         """Tell that it is on the ledger."""
-        self._put(self._stops.rest(), ())
         finish = "length" if entry.ended == "length" else "stop"
+        failed = tuple(entry.members[place] for place in sorted(self._failed))
         read = len(split(self._prompt))
         self._job.put(Done(self._choice, finish, entry, failed, read))
+
+    def _note(self, failures: Sequence[str | None]) -> None:
+        self._failed |= {place for place, why in enumerate(failures) if why is not None}
 
     def _put(self, text: str, told: tuple[Told, ...]) -> None:
         # What comes after "Assistant:" begins with a space.
