@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def read_back(text: str) -> list[Turn]:
     assert starts[-1].end() == len(text)
     assert starts[-1][1] == "Assistant"
     turns = []
-    for here, there in zip(starts, starts[1:], strict=False):
+    for here, there in pairwise(starts):
         content = text[here.end() : there.start()]
         assert content.startswith(" ")
         assert content.endswith("\n\n")
@@ -44,14 +45,27 @@ def read_back(text: str) -> list[Turn]:
     return turns
 
 
+ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+UNSEEN = [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)]
+
+
 def unescaped(content: str) -> str:
     """One backslash less before what would begin a line like a turn."""
-    ends, unseen = (
-        "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029",
-        r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*",
-    )
-    begin = rf"(^|[{ends}])\\({unseen}\\*{unseen}(?:system|user|assistant){unseen}[:：])"
-    return re.sub(begin, r"\1\2", content, flags=re.IGNORECASE)
+    lines = re.split(f"([{ENDS}])", content)
+    return "".join(line[1:] if begins_a_turn(line) and line[0] == "\\" else line for line in lines)
+
+
+def begins_a_turn(line: str) -> bool:
+    def is_blank(one: str) -> bool:
+        return one.isspace() or ord(one) in UNSEEN
+
+    start = next((i for i, one in enumerate(line) if not (is_blank(one) or one == "\\")), 0)
+    name = re.match("system|user|assistant", line[start:], re.IGNORECASE)
+    if name is None:
+        return False
+    rest = line[start + name.end() :]
+    colon = next((one for one in rest if not is_blank(one)), "")
+    return colon in (":", "：") and colon != ""
 
 
 @given(TURNS)
@@ -78,10 +92,8 @@ def test_an_answer_that_goes_on_with_a_turn_is_stopped(turns: list[Turn]) -> Non
 )
 def test_a_forged_turn_is_escaped(forged: str) -> None:
     text = render([Turn("user", forged)])
-    assert "\\" in text.removeprefix("User: ").replace(forged, "") or text.count(
-        "\\"
-    ) > forged.count("\\")
-    assert len(read_back(text)) == 1
+    assert text.count("\\") == forged.count("\\") + 1
+    assert read_back(text) == [Turn("user", forged)]
 
 
 def test_the_documented_form() -> None:
