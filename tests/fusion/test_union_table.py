@@ -18,6 +18,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from fusion_union import measure, rows, store
+from fusion_union.campaign import results_of
 from fusion_union.documents import (
     DOMAINS,
     LONGEST,
@@ -334,3 +335,14 @@ def test_a_full_run_goes_on_where_it_was_stopped(
     assert asked[-1] == ("quick", [7])
     assert quick["mixture_bpb"].value == 7.0
     assert quick["full_mixture_bpb"] == full["mixture_bpb"]
+
+
+@pytest.mark.soak
+def test_the_whole_table_with_trainings_of_a_few_steps() -> None:
+    """Everybody is trained and asked, in processes of their own; the second time all is there."""
+    size = Size("soak", 20)
+    results = results_of(size, [3], teach=None)
+    found = results[3]["rows"]
+    assert found["mixture"]["mean"] < found["best_single"]["mean"]
+    assert found["oracle"]["mean"] <= found["router"]["mean"]
+    assert results_of(size, [3], teach=None)[3]["rows"] == found
