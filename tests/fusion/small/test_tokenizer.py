@@ -112,7 +112,7 @@ def test_the_same_tokenizer_in_another_process_with_any_threads(threads: str) ->
 
 
 def test_shards_hold_each_text_chunk_by_chunk_and_an_end(tmp_path: Path) -> None:
-    own = [*texts(), "", f"a {END}", "Zhūfēng 珠峰\r\n"]
+    own = [*texts(), "", "the" * 30, f"a {END}", "Zhūfēng 珠峰\r\n"]
     files = write_tokens(tmp_path / "tokens", tokenizer(), own, "tokenizer.json")
     assert [path.name for path in files] == ["tokens-00000.idx", "tokens-00000.bin", "tokens.json"]
     shard = read_shard(tmp_path / "tokens" / "tokens-00000")
