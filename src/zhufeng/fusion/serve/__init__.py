@@ -13,8 +13,26 @@ from zhufeng.fusion.serve._keys import Keys, read_keys
 
 if TYPE_CHECKING:
     from zhufeng.fusion.serve._app import make_app
+    from zhufeng.fusion.serve._endpoint import Endpoint, serve_endpoint
     from zhufeng.fusion.serve._serve import serve
 
-__getattr__ = lazy_names(__name__, {"make_app": "_app", "serve": "_serve"}, extra="fusion")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Endpoint": "_endpoint",
+        "make_app": "_app",
+        "serve": "_serve",
+        "serve_endpoint": "_endpoint",
+    },
+    extra="fusion",
+)
 
-__all__ = ["Keys", "ServeConfig", "make_app", "read_keys", "serve"]
+__all__ = [
+    "Endpoint",
+    "Keys",
+    "ServeConfig",
+    "make_app",
+    "read_keys",
+    "serve",
+    "serve_endpoint",
+]
