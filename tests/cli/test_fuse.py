@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-
 from tests.conftest import Answer
 from tests.fusion.ledger.samples import filled
 from tests.fusion.merge.folders import random_weights, write_model
 from tests.fusion.mix.tiny import byte_level, write_member
+
 from zhufeng.fusion.ledger import audit
 
 Call = Callable[..., Answer]
@@ -84,7 +84,7 @@ def test_a_ledger_is_audited_and_shared(zhufeng: Call, tmp_path: Path) -> None:
         zhufeng("fuse", "ledger", tmp_path / "book", "--since", "2026-12-01", "--json").out
     )
     assert day["shares"]["answers"] == 4
-    path = sorted((tmp_path / "book").glob("*.jsonl"))[0]
+    path = min((tmp_path / "book").glob("*.jsonl"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -103,9 +103,8 @@ def test_members_are_served_until_interrupted(tmp_path: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as server:
         assert server.stderr is not None
         lines = iter(server.stderr.readline, "")
-        address = next(
-            found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
-        )
+        running = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in lines)
+        address = next(one[0] for one in running if one)
         body = {"model": "zhufeng", "prompt": "the", "max_tokens": 4, "seed": 1}
         request = urllib.request.Request(
             f"{address}/v1/completions",
@@ -117,8 +116,8 @@ def test_members_are_served_until_interrupted(tmp_path: Path) -> None:
         assert told["choices"][0]["text"]
         os.kill(server.pid, signal.SIGINT)
         server.communicate(timeout=60)
-    found = audit(tmp_path / "book")
-    assert (found.fault, found.answers) == (None, 1)
+    audited = audit(tmp_path / "book")
+    assert (audited.fault, audited.answers) == (None, 1)
 
 
 def test_models_that_share_nothing_are_told_so(zhufeng: Call, tmp_path: Path) -> None:
@@ -132,8 +131,11 @@ def test_models_that_share_nothing_are_told_so(zhufeng: Call, tmp_path: Path) ->
 
 @pytest.mark.parametrize("command", ["plan", "run", "serve", "ledger", "auto"])
 def test_what_is_not_there_is_one_message(zhufeng: Call, tmp_path: Path, command: str) -> None:
-    more = {"run": ["-o", tmp_path / "out"], "auto": [tmp_path / "none"]}.get(command, [])
-    answer = zhufeng("fuse", command, tmp_path / "nothing", *more)
+    more: dict[str, list[str | Path]] = {
+        "run": ["-o", tmp_path / "out"],
+        "auto": [tmp_path / "none"],
+    }
+    answer = zhufeng("fuse", command, tmp_path / "nothing", *more.get(command, []))
     assert answer.code == 2
     assert answer.err.count("expected:") == 1
     assert "Traceback" not in answer.err
