@@ -1,0 +1,114 @@
+"""What is trained: the student on its corpus, alone or taught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from torch import Tensor, nn
+
+from zhufeng.fusion.distil._objective import Taught
+from zhufeng.fusion.distil._targets import HELD_OUT, LEARNED, Targets, TokenCorpus
+from zhufeng.fusion.distil._tokenizer import Spelling
+from zhufeng.models import Decoder, DecoderConfig, read_decoder, write_decoder
+from zhufeng.records import TokenSet, read_shard
+from zhufeng.training import Schedule, TokenTask
+
+
+class StudentTask(TokenTask):
+    """The student on the corpus alone."""
+
+    def __init__(
+        self,
+        folder: Path,
+        corpus: TokenCorpus,
+        spelling: Spelling,
+        model: DecoderConfig,
+        schedule: Schedule,
+        *,
+        begin: Path | None,
+        sequence: int,
+        seed: int,
+    ) -> None:
+        """Open what `write_corpus` wrote.
+
+        Args:
+            folder: of the corpus in the student's tokens.
+            corpus: what it says of itself.
+            spelling: of the student.
+            model: the student's.
+            schedule: its batch and micro-batches.
+            begin: a canonical folder with the weights to begin with; drawn without.
+            sequence: tokens that the student sees at once.
+            seed: of weights and order.
+
+        Raises:
+            InputError: too small a vocabulary, or too little text.
+        """
+        # Whole tokens, whatever a share rounds to.
+        held_out = (corpus.held_out_tokens + 1.5) / (
+            corpus.learned_tokens + corpus.held_out_tokens + 1
+        )
+        super().__init__(
+            model,
+            [read_shard(folder / name) for name in (LEARNED, HELD_OUT)],
+            schedule,
+            seed=seed,
+            sequence=sequence,
+            held_out=held_out,
+            # Of what is held out: so that bits a byte are exact over all of it.
+            tokens=TokenSet(
+                tokenizer=spelling.path.name,
+                vocabulary=spelling.vocabulary,
+                end=spelling.end,
+                tokens=corpus.held_out_tokens,
+                text_bytes=corpus.held_out_bytes,
+            ),
+        )
+        self._begin = begin
+
+    def build(self) -> nn.Module:
+        """See `Task.build`."""
+        return super().build() if self._begin is None else read_decoder(self._begin)
+
+
+class TaughtTask:
+    """The same, with what the mixture says of it."""
+
+    def __init__(
+        self, alone: StudentTask, targets: Targets, *, likelihood: float, choice: float
+    ) -> None:
+        """Add a teacher.
+
+        Args:
+            alone: the student on the corpus.
+            targets: what the mixture says of the corpus.
+            likelihood: see `Taught`.
+            choice: see `Taught`.
+        """
+        self._alone, self._targets = alone, targets
+        self._likelihood, self._choice = likelihood, choice
+
+    def build(self) -> nn.Module:
+        """See `Task.build`; the same weights as the student alone."""
+        student = cast(Decoder, self._alone.build())
+        return Taught(student, likelihood=self._likelihood, choice=self._choice)
+
+    def batch(self, step: int, micro: int) -> tuple[Tensor, ...]:
+        """See `Task.batch`; the same text as the student alone has."""
+        inputs, targets = self._alone.batch(step, micro)
+        told = self._targets.events(self._alone.begins(step, micro), targets)
+        return inputs, targets, *(tensor for one in told for tensor in one.tensors())
+
+    def held_out(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Task.held_out`."""
+        return self._alone.held_out()
+
+    def text_bytes(self, targets: Tensor) -> float | None:
+        """See `Task.text_bytes`."""
+        return self._alone.text_bytes(targets)
+
+    def save(self, folder: Path, model: nn.Module) -> None:
+        """See `Task.save`: the student."""
+        write_decoder(folder, cast(Taught, model).decoder)
