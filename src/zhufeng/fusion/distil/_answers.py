@@ -34,13 +34,6 @@ class Answer:
     """Of the whole passage by each member."""
     macs: float
     """Multiply-accumulates that all this took, of all members."""
-    places: tuple[int, ...] = ()
-    """Chunks at which others were proposed, ascending."""
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    """Of each place: chunks of which none is the beginning of another or of the text's own, nor
-    that of one of them."""
-    alternative_bits: tuple[tuple[float, ...], ...] = ()
-    """By the mixture."""
 
 
 def part_path(folder: Path, number: int) -> Path:
@@ -94,9 +87,6 @@ def _answer(row: dict[str, Any]) -> Answer:
             **row,
             "bits": np.array(row["bits"], np.float32),
             "member_bits": np.array(row["member_bits"], np.float64),
-            "places": tuple(row["places"]),
-            "alternatives": tuple(map(tuple, row["alternatives"])),
-            "alternative_bits": tuple(map(tuple, row["alternative_bits"])),
         }
     )
 
@@ -111,9 +101,6 @@ def _schema() -> pa.Schema:
         "bits": pa.list_(single),
         "member_bits": pa.list_(double),
         "macs": double,
-        "places": pa.list_(pa.int32()),
-        "alternatives": pa.list_(pa.list_(pa.string())),
-        "alternative_bits": pa.list_(pa.list_(single)),
     }
     fields = [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
     return pa.schema(fields, metadata=_KIND)

@@ -21,21 +21,15 @@ class TeacherConfig:
     without a past."""
     held_out: float = 0.05
     """Share of the passages, evenly spread over the corpus, that is only evaluated."""
-    places: float = 0.1
-    """Share of the learned chunks, evenly spread, at which the mixture also proposes others."""
-    draws: int = 8
-    """Proposals drawn at such a place; equal ones count once."""
     macs_per_byte: Mapping[str, float] = field(default_factory=dict)
     """Multiply-accumulates that a remote member spends on a byte of text, by its name; about its
     active parameters over the bytes of a token. A local member's are counted."""
 
     def __post_init__(self) -> None:
-        if self.passage < 1 or self.draws < 1:
-            raise ValueError("passage and draws of at least 1")
+        if self.passage < 1:
+            raise ValueError("a passage of at least 1 chunk")
         if not 0 < self.held_out < 1:
             raise ValueError("a held_out in (0, 1)")
-        if not 0 <= self.places <= 1:
-            raise ValueError("places in [0, 1], a share of the chunks")
         if not all(0 < macs < math.inf for macs in self.macs_per_byte.values()):
             raise ValueError("macs_per_byte above 0")
 
@@ -54,10 +48,8 @@ class DistilConfig:
     tokenizer: str | None = None
     """The student's ``tokenizer.json``; without, that in the folder `begin`."""
     teacher: TeacherConfig = TeacherConfig()
-    likelihood: float = 1.0
-    """Weight of what the mixture says of the text's own chunks, beside the corpus' 1."""
-    choice: float = 1.0
-    """Weight of what it says where it has proposed others."""
+    weight: float = 1.0
+    """Of what the mixture says of the text's chunks, beside the corpus' 1."""
     sequence: int | None = None
     """Tokens that the student sees at once."""
     steps: int | None = None
@@ -81,8 +73,8 @@ class DistilConfig:
             raise ValueError("either a section [student] or begin, not both")
         if self.student is not None and self.tokenizer is None:
             raise ValueError("a tokenizer for the student, a tokenizer.json")
-        if not (0 <= self.likelihood < math.inf and 0 <= self.choice < math.inf):
-            raise ValueError("likelihood and choice of at least 0")
+        if not 0 <= self.weight < math.inf:
+            raise ValueError("a weight of at least 0")
         self._training(self.student or _ANY)
 
     def schedule(self, model: DecoderConfig, steps: int | None = None) -> tuple[Schedule, int]:

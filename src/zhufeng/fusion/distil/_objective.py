@@ -1,103 +1,100 @@
-"""What a student learns of a mixture: a divergence between likelihoods of pieces of text.
+"""What a student learns of a mixture: a divergence between likelihoods of chunks of text.
 
 Teachers and student split text into other tokens, so that their distributions over tokens cannot
-be compared; the likelihoods of whole chunks can (Minixhofer, Vulić and Ponti 2025 compare those of
-a text's own chunks). At one place of a text there are a few pieces that may come next, none the
-beginning of another, so that no two come together: with everything else as one more they are a
-distribution, for the mixture and for the student, whatever their tokens. What is minimised is the
-Kullback-Leibler divergence of the student's from the mixture's. By the data-processing inequality
-it is a lower bound of the divergence over all texts, and it is 0 where the two agree.
+be compared; what each gives to a chunk of the text can. Beside everything else that might have
+come instead it is a distribution over two, for the mixture and for the student; what is minimised
+is the Kullback-Leibler divergence of the student's from the mixture's (Minixhofer, Vulić and Ponti
+2025, approximate likelihood matching). By the data-processing inequality it is a lower bound of
+the divergence over all chunks, and it is 0 where the two agree.
+
+A chunk's likelihood is that of its tokens, times that of its ending there, given that the chunk
+before it has ended: as `zhufeng.fusion.mix` has it of a member, so that of two equal models the two
+likelihoods are equal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from zhufeng.models import Decoder, DecoderOutput
 
-# Everything else has at least this probability: below, 1 - sum is rounding.
+# What is left for everything else: below, 1 - p is rounding.
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True)
-class Events:
-    """What may come next at some places of a batch, as paths of the student's tokens."""
+class Told:
+    """What the mixture says of chunks in a batch."""
 
     positions: Tensor
-    """Shape (places, events, tokens), int64: where in the batch, rows one after another, each
-    token of a path is predicted; -1 behind a path's end."""
+    """Shape (chunks, tokens), int64: where in the batch, rows one after another, each token of a
+    chunk is predicted; -1 behind its last."""
     tokens: Tensor
     """Of the same shape; any where there is no position."""
+    ends: Tensor
+    """Shape (chunks, 4), int64: where the token after the chunk before is predicted and that
+    chunk's kind, -1 where there is none before; then the same of the chunk itself."""
     log_p: Tensor
-    """Shape (places, events), fp32: the mixture's, in nats; -inf where there is no event."""
+    """Shape (chunks,), fp32: the mixture's, in nats."""
 
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+    def tensors(self) -> tuple[Tensor, ...]:
         """As a batch carries them."""
-        return self.positions, self.tokens, self.log_p
+        return self.positions, self.tokens, self.ends, self.log_p
 
 
-def log_likelihoods(logits: Tensor, events: Events) -> Tensor:
-    """The student's log-likelihoods of paths in nats, shape (places, events), in fp64.
+def log_likelihoods(logits: Tensor, told: Told, ending: Tensor) -> Tensor:
+    """The student's log-likelihoods of chunks in nats, shape (chunks,), in fp64.
 
     Args:
         logits: shape (positions of the batch, vocabulary).
-        events: the paths.
+        told: the chunks.
+        ending: shape (kinds of chunks, vocabulary): 1 for a token that ends a chunk of the kind,
+            0 for one that makes it longer.
     """
-    used = events.positions >= 0
-    at = events.positions.clamp(min=0)
-    normal = logits.logsumexp(-1)
-    each = logits[at, events.tokens.masked_fill(~used, 0)] - normal[at]
-    return each.double().masked_fill(~used, 0.0).sum(-1)
+    log_q = logits.log_softmax(-1)
+    used = told.positions >= 0
+    at, tokens = told.positions.clamp(min=0), told.tokens.masked_fill(~used, 0)
+    path = log_q[at, tokens].double().masked_fill(~used, 0.0).sum(-1)
+    log_ends = (log_q.exp() @ ending.T).double().clamp(min=_LEAST).log()
+    before, kind_before, after, kind = told.ends.unbind(-1)
+    begun = before >= 0
+    start = log_ends[before.clamp(min=0), kind_before.clamp(min=0)].masked_fill(~begun, 0.0)
+    return (path - start + log_ends[after, kind]).clamp(max=0.0)
 
 
 def divergence(log_q: Tensor, log_p: Tensor) -> Tensor:
-    """KL(p || q) over each place's events and everything else, in nats, shape (places,).
-
-    Args:
-        log_q: the student's, shape (places, events), fp64.
-        log_p: the mixture's; -inf where there is no event.
-    """
-    there = log_p > -torch.inf
-    log_p, log_q = (x.double().masked_fill(~there, 0.0) for x in (log_p, log_q))
-    p, q = (x.exp() * there for x in (log_p, log_q))
-    rest_p, rest_q = ((1 - x.sum(-1)).clamp(min=_LEAST) for x in (p, q))
-    return (p * (log_p - log_q)).sum(-1) + rest_p * (rest_p.log() - rest_q.log())
+    """KL(p || q) of each chunk against everything else, in nats, of the shape of both."""
+    log_p = log_p.double()
+    rest_p, rest_q = ((1 - x.exp()).clamp(min=_LEAST) for x in (log_p, log_q))
+    return log_p.exp() * (log_p - log_q) + rest_p * (rest_p.log() - rest_q.log())
 
 
 class Taught(nn.Module):
     """A decoder that learns from a text and from what a mixture says of it."""
 
-    def __init__(self, decoder: Decoder, *, likelihood: float, choice: float) -> None:
+    ending: Tensor
+
+    def __init__(self, decoder: Decoder, ending: Tensor, weight: float) -> None:
         """Wrap a decoder.
 
         Args:
             decoder: the student.
-            likelihood: weight of the divergence at places with one event, the text's own chunk.
-            choice: weight of that at places with others beside it.
+            ending: see `log_likelihoods`.
+            weight: of the mean divergence of a chunk, beside the mean cross-entropy of a token.
         """
         super().__init__()
-        self.decoder = decoder
-        self.weights = (likelihood, choice)
+        self.decoder, self.weight = decoder, weight
+        self.register_buffer("ending", ending, persistent=False)
 
     def forward(
-        self, tokens: Tensor, targets: Tensor | None = None, *events: Tensor
+        self, tokens: Tensor, targets: Tensor | None = None, *told: Tensor
     ) -> DecoderOutput:
-        """As the decoder does; with `events`, the tensors of two `Events`, they add to its loss.
-
-        The loss is the corpus' cross-entropy in nats a target, and for each of the two its weight
-        times the mean over its places of their divergence, in nats a chunk.
-        """
+        """As the decoder does; with `told`, the tensors of a `Told`, they add to its loss."""
         out: DecoderOutput = self.decoder(tokens, targets)
-        if out.loss is None or not events:
+        if out.loss is None or not told or not len(told[-1]):
             return out
-        logits = out.logits.flatten(0, 1).float()
-        loss = out.loss
-        for weight, one in zip(self.weights, (events[:3], events[3:]), strict=True):
-            told = Events(*one)
-            if weight and len(told.log_p):
-                found = divergence(log_likelihoods(logits, told), told.log_p)
-                loss = loss + weight * found.mean().to(loss.dtype)
-        return DecoderOutput(out.logits, loss)
+        logits, one = out.logits.flatten(0, 1).float(), Told(*told)
+        found = divergence(log_likelihoods(logits, one, self.ending), one.log_p).mean()
+        return DecoderOutput(out.logits, out.loss + self.weight * found.to(out.loss.dtype))

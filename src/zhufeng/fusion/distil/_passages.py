@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zhufeng.base import InputError, batched, brief, is_utf8, read_text, shown
+from zhufeng.base import InputError, batched, brief, read_text, shown
 from zhufeng.fusion.distil._config import TeacherConfig
 from zhufeng.fusion.distil._tokenizer import Spelling
 from zhufeng.fusion.mix import split
@@ -55,9 +55,7 @@ def passages(texts: Iterable[str], config: TeacherConfig) -> Iterator[Passage]:
         InputError: a text that UTF-8 cannot hold.
     """
     number = 0
-    for place, text in enumerate(texts):
-        if not is_utf8(text):
-            raise _no_utf8(f"document {place + 1}", "a lone surrogate in it")
+    for text in texts:
         pieces = list(batched(split(text), config.passage))
         for piece in pieces:
             held_out = int((number + 1) * config.held_out) > int(number * config.held_out)

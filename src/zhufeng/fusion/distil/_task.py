@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zhufeng.fusion.distil._objective import Taught
@@ -77,29 +80,28 @@ class TaughtTask:
     """The same, with what the mixture says of it."""
 
     def __init__(
-        self, alone: StudentTask, targets: Targets, *, likelihood: float, choice: float
+        self, alone: StudentTask, targets: Targets, ending: NDArray[np.float32], weight: float
     ) -> None:
         """Add a teacher.
 
         Args:
             alone: the student on the corpus.
             targets: what the mixture says of the corpus.
-            likelihood: see `Taught`.
-            choice: see `Taught`.
+            ending: see `Spelling.ending`.
+            weight: see `Taught`.
         """
         self._alone, self._targets = alone, targets
-        self._likelihood, self._choice = likelihood, choice
+        self._ending, self._weight = torch.from_numpy(ending), weight
 
     def build(self) -> nn.Module:
         """See `Task.build`; the same weights as the student alone."""
-        student = cast(Decoder, self._alone.build())
-        return Taught(student, likelihood=self._likelihood, choice=self._choice)
+        return Taught(cast(Decoder, self._alone.build()), self._ending, self._weight)
 
     def batch(self, step: int, micro: int) -> tuple[Tensor, ...]:
         """See `Task.batch`; the same text as the student alone has."""
         inputs, targets = self._alone.batch(step, micro)
-        told = self._targets.events(self._alone.begins(step, micro), targets)
-        return inputs, targets, *(tensor for one in told for tensor in one.tensors())
+        told = self._targets.told(self._alone.begins(step, micro), targets)
+        return inputs, targets, *told.tensors()
 
     def held_out(self) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Task.held_out`."""

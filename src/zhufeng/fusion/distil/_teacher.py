@@ -7,7 +7,6 @@ learns from it without a member in memory or at hand.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,10 +21,13 @@ from zhufeng.base import (
     Manifest,
     Spec,
     batched,
+    brief,
     exclusive,
-    generator,
+    files_below,
     make,
+    sha256_file,
     sha256_json,
+    shown,
     to_json,
     track,
 )
@@ -36,36 +38,14 @@ from zhufeng.fusion.distil._answers import (
     read_part,
     write_answers,
 )
+from zhufeng.fusion.distil._compute import decoder_cost
 from zhufeng.fusion.distil._config import TeacherConfig
 from zhufeng.fusion.distil._passages import Passage, passages
-from zhufeng.fusion.mix import Member, Voice, mix
+from zhufeng.fusion.distil._tokenizer import Spelling
+from zhufeng.fusion.mix import Member, MemberError, MemberSpec, mix, open_member
+from zhufeng.models import read_decoder
 
 _PART = 64  # passages
-_EPSILON = 1e-12
-
-Bits = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Toll:
-    """What a member's answers cost, in multiply-accumulates."""
-
-    lengths: Callable[[Sequence[str]], list[int]]
-    """Of chunks, in units of the member's: tokens, or bytes."""
-    macs: Callable[[int, int], float]
-    """Of so many units after so many others that are in a cache."""
-
-    def scoring(self, chunks: Sequence[str]) -> float:
-        """Of a passage in one go."""
-        return self.macs(sum(self.lengths(chunks)), 0)
-
-    def asking(self, chunks: Sequence[str], asked: Sequence[tuple[int, Sequence[str]]]) -> float:
-        """Of going through a passage with a cache, and of chunks tried at some places of it."""
-        before = np.cumsum([0, *self.lengths(chunks)]).tolist()
-        total = self.macs(before[asked[-1][0]], 0) if asked else 0.0
-        for place, tried in asked:
-            total += sum(self.macs(length, before[place]) for length in self.lengths(tried))
-        return total
 
 
 @dataclass(frozen=True)
@@ -76,7 +56,44 @@ class Teacher:
     identity: str
     """A hash of everything that its answers depend on."""
     open: Callable[[], Member]
-    toll: Toll
+    macs: Callable[[Sequence[str]], float]
+    """Multiply-accumulates of scoring a passage, by its chunks."""
+
+
+def open_teacher(spec: MemberSpec, config: TeacherConfig) -> Teacher:
+    """A member as a teacher; its folder is checked now, and opened again once it is asked.
+
+    Raises:
+        InputError: a folder cannot be read, or what a server's answers cost is not told.
+    """
+    opened = partial(open_member, spec)
+    if spec.folder is None:
+        if (rate := config.macs_per_byte.get(spec.name)) is None:
+            raise InputError(
+                f"what the answers of the member {shown(spec.name)} cost is not known",
+                expected="its multiply-accumulates a byte, so that the baselines get as many",
+                came="a server without them",
+                do=f"give macs_per_byte of '{shown(spec.name)}': about its active parameters, "
+                "over the bytes of a token",
+            )
+        each = float(rate)
+        identity = sha256_json(to_json(spec))
+        return Teacher(spec.name, identity, opened, lambda chunks: each * _bytes(chunks))
+    folder = Path(spec.folder)
+    cost = decoder_cost(read_decoder(folder).config)
+    spelling = Spelling(folder / "tokenizer.json")
+    files = {name: sha256_file(folder / name) for name in files_below(folder)}
+    identity = sha256_json([files, spec.context, spec.end])
+
+    def macs(chunks: Sequence[str]) -> float:
+        # Beyond its context a member reads half of it anew, again and again.
+        tokens = spelling.lengths(chunks)
+        again = max(0, tokens - spec.context)
+        return cost.a_token * (tokens + again) + cost.a_pair * (tokens + again) * min(
+            tokens, spec.context
+        )
+
+    return Teacher(spec.name, identity, opened, macs)
 
 
 def teach(
@@ -91,18 +108,25 @@ def teach(
         teachers: the members of the mixture; at first each counts alike.
         texts: a document each; gone through twice, so a sequence or `CorpusFiles`.
         out: the artifact; its parent must exist. ``part-NNNNN.parquet``: see `Answer`.
-        seed: of the places and the proposals.
+        seed: of the run.
 
     Returns:
         The artifact's manifest. Its figures: ``passages``, ``held_out_passages``, ``macs`` of the
-        learned ones, ``places``, and bits a byte of the held-out ones: ``mixture_bits_per_byte``,
-        and ``bits_per_byte/NAME`` of each member.
+        learned ones, and bits a byte of the held-out ones: ``mixture_bits_per_byte``, and
+        ``bits_per_byte/NAME`` of each member.
 
     Raises:
-        InputError: no members, no text, nothing to hold out, or nothing that a member can say;
-            another artifact stands at `out`.
+        InputError: no members, no text, nothing to hold out, nothing that a member can say, or a
+            member does not answer; another artifact stands at `out`.
     """
-    _check_names([teacher.name for teacher in teachers])
+    names = [teacher.name for teacher in teachers]
+    if not names or len(set(names)) < len(names):
+        raise InputError(
+            "the mixture cannot teach",
+            expected="members, each of a name of its own",
+            came=", ".join(map(shown, names)) or "none",
+            do="name at least one member, and each otherwise",
+        )
     spec = Spec(
         kind="distil-teacher",
         version=1,
@@ -111,33 +135,50 @@ def teach(
         | {f"member {teacher.name}": teacher.identity for teacher in teachers},
         seed=seed,
     )
-    panel = _Panel(config, teachers, seed)
-    fill = partial(_fill, panel=panel, texts=texts)
+    fill = partial(_fill, panel=_Panel(teachers), pieces=partial(passages, texts, config))
     with exclusive(out.parent):
         return make(out, spec, fill, resumes=True, packages=("numpy", "pyarrow"))
 
 
-def _fill(draft: Draft, *, panel: _Panel, texts: Iterable[str]) -> None:
+def _checked_digest(config: TeacherConfig, texts: Iterable[str]) -> str:
+    """Of all text."""
+    digest, learned, held_out = hashlib.sha256(), 0, 0
+    for passage in passages(texts, config):
+        digest.update(f"{passage.sha256}{passage.ends}".encode())
+        held_out += passage.held_out
+        learned += not passage.held_out
+    if not learned or not held_out:
+        raise InputError(
+            "the corpus is too small to learn from and to hold out",
+            expected="passages of both, with a share of "
+            f"{config.held_out:g} held out in passages of {config.passage} chunks",
+            came=f"{learned} to learn from, {held_out} held out",
+            do="give more text, shorten passage, or change held_out",
+        )
+    return digest.hexdigest()
+
+
+def _fill(draft: Draft, *, panel: _Panel, pieces: Callable[[], Iterable[Passage]]) -> None:
     can_say = False
-    asked = track(passages(texts, panel.config), "asking the members")
-    for number, group in enumerate(batched(asked, _PART)):
+    for number, group in enumerate(batched(track(pieces(), "asking the members"), _PART)):
         path = part_path(draft.folder, number)
         if not path.exists():
             write_answers(path, map(panel.answer, group))
         can_say = can_say or any(np.isfinite(one.bits).any() for one in read_part(path))
         if not can_say:
+            path.unlink()  # so that a mended member is asked again
             raise InputError(
                 "the members cannot say the text",
                 expected="a likelihood above 0 for some of it",
-                came=f"none in its first {len(group)} passages, from "
-                + ", ".join(teacher.name for teacher in panel.teachers),
+                came=f"none in its first {len(group)} passages",
                 do="check that each member answers, and that its tokenizer knows such text",
             )
-    draft.figures |= _figures(draft.folder, [teacher.name for teacher in panel.teachers])
+    names = [teacher.name for teacher in panel.teachers]
+    draft.figures |= _figures(draft.folder, names)
 
 
 def _figures(folder: Path, names: Sequence[str]) -> dict[str, float | None]:
-    count = held_out = places = text_bytes = 0
+    count = held_out = text_bytes = 0
     macs = mixture = 0.0
     members = np.zeros(len(names))
     for answer in read_answers(folder):
@@ -149,17 +190,21 @@ def _figures(folder: Path, names: Sequence[str]) -> dict[str, float | None]:
             members += answer.member_bits
         else:
             macs += answer.macs
-            places += len(answer.places)
-    figures = {"passages": count, "held_out_passages": held_out, "places": places, "macs": macs}
     each = {f"bits_per_byte/{n}": m / text_bytes for n, m in zip(names, members, strict=True)}
-    return {**figures, "mixture_bits_per_byte": mixture / text_bytes, **each}
+    return {
+        "passages": count,
+        "held_out_passages": held_out,
+        "macs": macs,
+        "mixture_bits_per_byte": mixture / text_bytes,
+        **each,
+    }
 
 
 class _Panel:
     """The members, asked about one passage after another."""
 
-    def __init__(self, config: TeacherConfig, teachers: Sequence[Teacher], seed: int) -> None:
-        self.config, self.teachers, self.seed = config, teachers, seed
+    def __init__(self, teachers: Sequence[Teacher]) -> None:
+        self.teachers = teachers
 
     @cached_property
     def members(self) -> list[Member]:
@@ -169,17 +214,29 @@ class _Panel:
     def answer(self, passage: Passage) -> Answer:
         """What they say of a passage: of it alone, whatever was asked before."""
         chunks = passage.chunks
-        each = np.stack([member.score(chunks) for member in self.members])
-        mixed = mix(each)
-        drawn = () if passage.held_out else self._places(passage)
-        asked = self._alternatives(passage, drawn, mixed.weights) if len(drawn) else []
-        macs = sum(t.toll.scoring(chunks) + t.toll.asking(chunks, asked) for t in self.teachers)
+        each = np.stack([_score(member, chunks) for member in self.members])
         return Answer(
             number=passage.number,
             sha256=passage.sha256,
             held_out=passage.held_out,
-            text_bytes=sum(len(chunk.encode()) for chunk in chunks),
-            bits=np.asarray(mixed.mixture_bits, np.float32),
+            text_bytes=_bytes(chunks),
+            bits=np.asarray(mix(each).mixture_bits, np.float32),
             member_bits=np.asarray(each.sum(axis=1), np.float64),
-            macs=float(macs),
+            macs=float(sum(teacher.macs(chunks) for teacher in self.teachers)),
         )
+
+
+def _score(member: Member, chunks: Sequence[str]) -> NDArray[np.float64]:
+    try:
+        return member.score(chunks)
+    except MemberError as error:
+        raise InputError(
+            f"the member {shown(member.name)} does not answer",
+            expected="the likelihood of a passage",
+            came=brief(error),
+            do="see to it, and call again: what was answered is kept",
+        ) from None
+
+
+def _bytes(chunks: Sequence[str]) -> int:
+    return sum(len(chunk.encode()) for chunk in chunks)

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from zhufeng.base import InputError, brief, read_text, shown
+from zhufeng.fusion.mix import split
 
 # What model families call the token that ends a document, commonest first.
 _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end▁of▁sentence|>", "<|im_end|>")
 _REMEMBERED = 1 << 20
+
+
+# A character of each class of which a next one may make a chunk longer or end it.
+_SAMPLES = "a中0 \n.\u0301"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def kind_of(chunk: str) -> int:
+    """Which characters make a chunk longer, as a number of one bit a class of characters."""
+    return sum(1 << i for i, one in enumerate(_SAMPLES) if len(split(chunk + one)) == 1)
+
+
+@cache
+def _class_of(character: str) -> int:
+    """The class of a character: that of the sample that behaves like it beside all samples."""
+    same = [
+        i
+        for i, one in enumerate(_SAMPLES)
+        if all(
+            len(split(near + character)) == len(split(near + one))
+            and len(split(character + near)) == len(split(one + near))
+            for near in _SAMPLES
+        )
+    ]
+    return same[0] if same else _SAMPLES.index(".")
 
 
 class Spelling:
@@ -63,6 +91,26 @@ class Spelling:
                 raise self._unfaithful(chunk, back)
         self._known |= zip(fresh, spelt, strict=True)
         return [self._known[chunk] for chunk in chunks]
+
+    def ending(self) -> NDArray[np.float32]:
+        """1 for tokens that end a chunk of a kind, shape (kinds, vocabulary).
+
+        A token that begins with half a character is taken for a sign.
+        """
+        shares = np.zeros((1 << len(_SAMPLES), self.vocabulary), np.float32)
+        classes = np.full(self.vocabulary, -1)
+        for token in self._tokenizer.get_vocab(with_added_tokens=True).values():
+            if text := self.decode([token]):
+                classes[token] = _class_of(text[0])
+        for kind, row in enumerate(shares):
+            row[:] = (classes >= 0) & (kind >> classes.clip(0) & 1 == 0)
+        shares[:, self.end] = 1.0
+        return shares
+
+    def lengths(self, chunks: Sequence[str]) -> int:
+        """Tokens of chunks, faithful or not."""
+        encoded = self._tokenizer.encode_batch_fast(list(chunks), add_special_tokens=False)
+        return sum(len(one.ids) for one in encoded)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text that tokens spell."""
