@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from convergence_runs.compare import interval
@@ -53,7 +54,9 @@ def table(results: Results) -> list[str]:
 
 
 def _over(values: Sequence[float | None]) -> Figure:
-    return interval([value for value in values if value is not None]) or Figure(None)
+    """Without a value where a seed's is infinite: someone could not say a text at all."""
+    known = [value for value in values if value is not None]
+    return (interval(known) if all(map(math.isfinite, known)) else None) or Figure(None)
 
 
 def _mean(rows: Rows, name: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fusion_union.documents import Domain
+from fusion_union.documents import DOMAINS, Domain
 from fusion_union.split import Split
 from zhufeng.models import DecoderConfig
 from zhufeng.training import TrainConfig
@@ -73,20 +73,27 @@ MEMBERS: Mapping[str, Learner] = {
 OVERLAPPING = "overlapping"
 OVERLAP = Learner(_GLM, {"python": 0.5, "headers": 0.5})
 """In place of ``headers``: half of what it learns, ``python`` learns too."""
-UNION = Learner(STUDENT, {"python": 1, "headers": 1, "prose": 1})
 
 
 @dataclass(frozen=True)
 class Size:
-    """How long everybody learns."""
+    """How much everybody learns."""
 
     name: str
     steps: int
-    """Of a member; of the student, which has three times the text, three times as many."""
+    """Of a member."""
+    student_steps: int
+    student_share: float
+    """Of the members' texts; each is scored by all members before it is taught: that takes long."""
+
+    @property
+    def student(self) -> Learner:
+        """It learns of all domains."""
+        return Learner(STUDENT, dict.fromkeys(DOMAINS, self.student_share))
 
     def config(self, learner: Learner) -> TrainConfig:
         """How one of them learns."""
-        steps = self.steps * (len(MEMBERS) if learner is UNION else 1)
+        steps = self.student_steps if learner.model is STUDENT else self.steps
         return TrainConfig(
             model=learner.model,
             sequence=SEQUENCE,
@@ -100,4 +107,4 @@ class Size:
         )
 
 
-FULL, QUICK = Size("full", 900), Size("quick", 150)
+FULL, QUICK = Size("full", 900, 1800, 1.0), Size("quick", 150, 150, 0.15)

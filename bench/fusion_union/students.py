@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fusion_union.identity import identity
-from fusion_union.settings import UNION, Size
+from fusion_union.settings import Size
 from fusion_union.split import Split
 from zhufeng.base import cache_folder, sha256_json, to_json
 from zhufeng.training import TrainConfig
@@ -25,7 +25,7 @@ def taught(
     teach: Teach, members: Mapping[str, Path], split: Split, size: Size, seed: int
 ) -> dict[str, Path]:
     """The folders of a seed's students, by row."""
-    texts, config = UNION.texts(split), size.config(UNION)
+    texts, config = size.student.texts(split), size.config(size.student)
     own = [
         to_json(config),
         sha256_json(texts),

@@ -33,7 +33,7 @@ from fusion_union.documents import (
 from fusion_union.figures import PAIRS, ROWS, figures, table
 from fusion_union.identity import identity
 from fusion_union.router import Router
-from fusion_union.settings import FULL, MEMBERS, OVERLAP, QUICK, SEEDS, UNION, Size
+from fusion_union.settings import FULL, MEMBERS, OVERLAP, QUICK, SEEDS, Size
 from fusion_union.split import MIXED, ROUTER_SHARE, SETS, Split, divide
 from near_duplicates import similar_pairs
 from zhufeng.base import InputError
@@ -185,7 +185,7 @@ def test_a_seed_divides_anew_and_always_alike() -> None:
 def test_the_overlapping_member_shares_half_of_what_another_learns() -> None:
     python, own = MEMBERS["python"].texts(split()), OVERLAP.texts(split())
     assert len(set(python) & set(own)) == round(len(python) / 2)
-    union = UNION.texts(split())
+    union = FULL.student.texts(split())
     assert set(union) == {text for one in MEMBERS.values() for text in one.texts(split())}
 
 
@@ -300,6 +300,13 @@ def test_figures_are_means_with_t_intervals_and_pairs_are_paired() -> None:
     assert [line.split()[0] for line in table(results)] == ["python", "router", "mixture"]
 
 
+def test_what_a_member_cannot_say_gives_no_figure() -> None:
+    found = figures({0: result(router=math.inf, mixture=2.0), 1: result(router=3.0, mixture=2.0)})
+    assert found["router_bpb"].value is None
+    assert found["mixture_minus_router_bpb"].value is None
+    assert found["mixture_bpb"].value == 2.0
+
+
 def test_results_of_other_code_count_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,7 +347,7 @@ def test_a_full_run_goes_on_where_it_was_stopped(
 @pytest.mark.soak
 def test_the_whole_table_with_trainings_of_a_few_steps() -> None:
     """Everybody is trained and asked, in processes of their own; the second time all is there."""
-    size = Size("soak", 20)
+    size = Size("soak", 20, 20, 0.01)
     results = results_of(size, [3], teach=None)
     found = results[3]["rows"]
     assert found["mixture"]["mean"] < found["best_single"]["mean"]

@@ -45,13 +45,14 @@ def merged(
         out.copy_(tensors[number][start : start + out.numel()])
 
     dtype = models[0].dtype
+    parameters: dict[str, Any] = {**known.shared, **shared}
     group = Group(
         shape=tuple(models[0].shape),
         count=len(models),
         has_base=known.base == "required",
         load=load,
-        shared={**dict(known.shared), **shared},  # type: ignore[arg-type]
-        each=[{**known.each, "weight": 1.0, **values} for values in own],
+        shared=parameters,
+        each=[{**dict[str, Any](known.each), "weight": 1.0, **values} for values in own],
         seeds=tuple(seed + number for number in range(len(models))),
         coarse=dtype in {torch.bfloat16, torch.float16},
         dtype=torch.float64 if dtype == torch.float64 else torch.float32,
