@@ -60,9 +60,8 @@ def test_a_client_that_goes_away_ends_the_answer_and_what_was_said_is_kept(
 
 def test_beyond_the_queue_clients_are_sent_away(tmp_path: Path) -> None:
     gate = Gate(1)
-    settings = {"at_once": 1, "waiting": 2, "retry_after_s": 7}
     with (
-        running(tmp_path, Script("one", TEXT, gate), **settings) as server,
+        running(tmp_path, Script("one", TEXT, gate), waiting=2, retry_after_s=7) as server,
         ThreadPoolExecutor(3) as clients,
     ):
         replies = [clients.submit(server.complete, prompt="a") for _ in range(3)]
@@ -96,11 +95,33 @@ def test_who_goes_away_while_waiting_is_not_answered(tmp_path: Path) -> None:
 def test_a_member_that_hangs_is_left_behind(tmp_path: Path) -> None:
     gate = Gate(2)
     slow = Script("slow", TEXT, gate, bits=1.0)
-    settings = {"member_timeout_s": 0.2}
-    with running(tmp_path, slow, Script("fast", TEXT), **settings) as server:
+    with running(tmp_path, slow, Script("fast", TEXT), member_timeout_s=0.2) as server:
         (choice,) = server.complete(prompt="a", max_tokens=100, seed=1).json["choices"]
         assert choice["text"] == TEXT
         assert choice["zhufeng"]["failed"] == ["slow"]
+        assert threads("slow")
+        gate.open.set()
+        until(lambda: not threads("slow"))
+
+
+def test_no_thread_of_an_answer_is_left(tmp_path: Path) -> None:
+    with running(tmp_path, Script("left", TEXT)) as server:
+        for _ in range(3):
+            server.complete(prompt="a", max_tokens=100)
+        until(lambda: not threads("left"))
+
+
+def threads(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
+
+
+def test_a_member_that_always_hangs_is_soon_not_asked_any_more(tmp_path: Path) -> None:
+    gate = Gate(0)
+    hung = Script("hung", TEXT, gate)
+    with running(tmp_path, hung, Script("fast", TEXT), member_timeout_s=0.02) as server:
+        for seed in range(12):
+            assert server.complete(prompt="a", max_tokens=100, seed=seed).status == 200
+        assert len(threads("hung")) <= 5
         gate.open.set()
 
 

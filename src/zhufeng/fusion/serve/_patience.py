@@ -138,5 +138,13 @@ class _Call(Generic[T]):
 
 
 def _work(calls: queue.SimpleQueue[_Call[Any] | None]) -> None:
-    while (call := calls.get()) is not None:
+    while _has_run(calls.get()):
+        pass
+
+
+def _has_run(call: _Call[Any] | None) -> bool:
+    """Run it, unless it is the end. A function, so that nothing of the call outlives it: what
+    still knew the voice would keep this thread."""
+    if call is not None:
         call.run()
+    return call is not None
