@@ -15,16 +15,17 @@ _BLOCK = 1 << 22
 
 
 def _ours(table: dict[str, Any], out: Path) -> Callable[[], object]:
-    from zhufeng.base import parse
-    from zhufeng.fusion.merge import Recipe, run
+    from zhufeng.base import parse  # noqa: PLC0415 (one rival a process)
+    from zhufeng.fusion.merge import Recipe, run  # noqa: PLC0415 (one rival a process)
 
-    return lambda: run(parse(Recipe, table, "recipe"), out)
+    recipe = parse(Recipe, table, "recipe")
+    return lambda: run(recipe, out)
 
 
 def _mergekit(table: dict[str, Any], out: Path, **options: Any) -> Callable[[], object]:
-    from mergekit.config import MergeConfiguration  # type: ignore[import-untyped]
-    from mergekit.merge import run_merge  # type: ignore[import-untyped]
-    from mergekit.options import MergeOptions  # type: ignore[import-untyped]
+    from mergekit.config import MergeConfiguration  # type: ignore[import-untyped]  # noqa: PLC0415 (one rival a process)
+    from mergekit.merge import run_merge  # type: ignore[import-untyped]  # noqa: PLC0415 (one rival a process)
+    from mergekit.options import MergeOptions  # type: ignore[import-untyped]  # noqa: PLC0415 (one rival a process)
 
     names = {"method": "merge_method", "base": "base_model"}
     config = MergeConfiguration.model_validate({names.get(k, k): v for k, v in table.items()})

@@ -10,11 +10,19 @@ import pytest
 import torch
 
 from tests.fusion.merge.folders import merge, mergekit_merge, write_models
+from zhufeng.fusion.merge import _group, _run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 
 # Of fp32, whose largest values here are near 4; theirs adds up in another order.
 ATOL = 3e-6
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that tensors of a test have several chunks."""
+    monkeypatch.setattr(_group, "CHUNK", 64)
+    monkeypatch.setattr(_run, "CHUNK", 64)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.fusion.merge.folders import merge, random_weights, write_model, write_models
 from zhufeng.base import InputError, parse
-from zhufeng.fusion.merge import METHODS, Lineage, Recipe, _run, plan, read_recipe, run
+from zhufeng.fusion.merge import METHODS, Lineage, Recipe, _group, _run, plan, read_recipe, run
 from zhufeng.fusion.tensors import open_tensors
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that tensors of a test have several chunks."""
+    monkeypatch.setattr(_group, "CHUNK", 64)
+    monkeypatch.setattr(_run, "CHUNK", 64)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

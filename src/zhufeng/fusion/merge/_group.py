@@ -10,8 +10,9 @@ from torch import Tensor
 
 from zhufeng.fusion.merge._table import Value
 
-CHUNK = 1 << 16
-"""Elements: a quarter of a megabyte of fp32, so that some of them stay in a core's L2 cache."""
+CHUNK = 1 << 18
+"""Elements: a megabyte of fp32. Shorter ones fit a core's own cache better, but then calls cost
+more than arithmetic: 2.6 s of CPU for a linear merge with 2^16, 1.7 s with this."""
 
 
 class Workspace:

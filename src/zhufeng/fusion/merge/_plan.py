@@ -23,6 +23,7 @@ _EMBEDDINGS = ("embed", "wte", "wpe")
 _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 _PROCESS_BYTES = 260 << 20  # Python with torch
 _BUFFER_BYTES = 16 << 20  # of a thread, generously
+_SOURCE_BUFFER_BYTES = 3 << 20  # of a thread and model
 _WRITE_BYTES_A_S = 1e9
 
 
@@ -96,7 +97,8 @@ class Plan:
 
     def memory_bytes(self, threads: int | None = None) -> int:
         """Predicted, at most; of the process, without the system's page cache."""
-        return _PROCESS_BYTES + (threads or os.cpu_count() or 1) * _BUFFER_BYTES
+        buffers = _BUFFER_BYTES + len(self.models) * _SOURCE_BUFFER_BYTES
+        return _PROCESS_BYTES + (threads or os.cpu_count() or 1) * buffers
 
 
 def plan(recipe: Recipe) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -258,4 +259,4 @@ def _view(tensor: Tensor) -> memoryview:
 
 def _is_finite(values: Tensor) -> bool:
     # A sum is finite only if all are; a finite one is rare to overflow, and then each is asked.
-    return bool(torch.isfinite(values.sum(dtype=values.dtype))) or bool(values.isfinite().all())
+    return math.isfinite(float(values.sum())) or bool(values.isfinite().all())
