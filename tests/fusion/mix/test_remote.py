@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
@@ -166,6 +167,17 @@ def test_minus_infinity_is_a_cost(server: Server) -> None:
     assert math.isinf(member(server).score(split(TEXT))[0] + member(server).score(split(TEXT))[1])
 
 
+def test_an_integer_beyond_every_float_is_a_cost(server: Server) -> None:
+    server.answer = lambda _: told(["the"], [-(10**400)])
+    assert math.isinf(member(server).score(["the"])[0])
+
+
+def test_a_slow_server_is_not_waited_for(server: Server) -> None:
+    server.answer = lambda _: time.sleep(0.2)
+    with pytest.raises(MemberError, match="no answer in time"):
+        member(server, timeout_s=0.05, attempts=1).score(["a"])
+
+
 def test_a_busy_server_is_asked_again(server: Server) -> None:
     server.statuses = [503, 429]
     np.testing.assert_allclose(member(server).score(split(TEXT)), costs(TEXT))
@@ -236,6 +248,9 @@ def test_what_it_writes_is_cut_at_the_first_chunk(server: Server) -> None:
     }
     assert voice.propose(rng) == " long" + "g" * 28
     server.answer = lambda _: {"choices": [{"text": 5}]}
+    with pytest.raises(MemberError, match="without text"):
+        voice.propose(rng)
+    server.answer = lambda _: {"choices": [{"text": " \ud800", "finish_reason": "stop"}]}
     with pytest.raises(MemberError, match="without text"):
         voice.propose(rng)
 

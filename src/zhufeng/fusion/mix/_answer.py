@@ -173,7 +173,7 @@ class Answer:
             if chunk is not None:
                 return chunk
         heaviest = np.argsort(-self._present(), kind="stable")
-        for seat in (self._seats[place] for place in heaviest):
+        for seat in (self._seats[int(place)] for place in heaviest):
             chunk = seat.propose(self._rng, _SURE, stub)
             if chunk is not None:
                 return chunk

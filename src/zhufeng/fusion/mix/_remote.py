@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zhufeng.base import is_utf8
 from zhufeng.fusion.mix._chunks import split
 from zhufeng.fusion.mix._http import ask
 from zhufeng.fusion.mix._member import END, PLAIN, Bits, Draw, MemberError
@@ -110,7 +111,7 @@ class RemoteVoice:
         )
         choice = _choice(answer)
         text = choice.get("text")
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not is_utf8(text):
             raise MemberError("an answer without text")
         # Half a character at the end is shown as a replacement: only what is before it counts.
         whole = text.partition("\ufffd")[0]
@@ -214,8 +215,11 @@ def _starts(spelt: Sequence[str], text: str) -> list[int]:
 
 
 def _bits(value: Any) -> float:
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise MemberError("a log-probability that is no number")
-    if math.isnan(value) or value > _ABOVE:
+    if not value <= _ABOVE:  # "not a number" neither
         raise MemberError("a log-probability above 0")
-    return max(0.0, -float(value) * _NAT)
+    try:
+        return max(0.0, -float(value) * _NAT)
+    except OverflowError:
+        return math.inf
