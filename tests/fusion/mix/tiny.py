@@ -63,7 +63,9 @@ def letters(tokens: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def write_member(folder: Path, tokenizer: Tokenizer, seed: int, sharpness: float = 1.0) -> Path:
+def write_member(
+    folder: Path, tokenizer: Tokenizer, seed: int, sharpness: float = 1.0, layers: int = 2
+) -> Path:
     """A member's folder: a decoder of random weights for a tokenizer, and the tokenizer.
 
     Args:
@@ -71,10 +73,11 @@ def write_member(folder: Path, tokenizer: Tokenizer, seed: int, sharpness: float
         tokenizer: the member's.
         seed: of the weights.
         sharpness: by which the head's weights are multiplied, so that some tokens are likelier.
+        layers: of the decoder.
     """
     folder.mkdir(parents=True)
     config = DecoderConfig(
-        vocabulary=tokenizer.get_vocab_size(), layers=2, width=32, heads=4, ff_width=64
+        vocabulary=tokenizer.get_vocab_size(), layers=layers, width=32, heads=4, ff_width=64
     )
     model = Decoder(config)
     initialise(model, seed)

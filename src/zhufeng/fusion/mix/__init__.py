@@ -5,6 +5,7 @@ from zhufeng.fusion.mix._chunks import LONGEST_CHUNK, split
 from zhufeng.fusion.mix._member import END, PLAIN, Draw, Member, MemberError, Voice
 from zhufeng.fusion.mix._mixture import Mixed, Mixture
 from zhufeng.fusion.mix._open import open_member
+from zhufeng.fusion.mix._scores import Scores, score_files, score_texts
 from zhufeng.fusion.mix._spec import MemberSpec
 from zhufeng.fusion.mix._weights import FORGET, Weighed, mix
 
@@ -20,9 +21,12 @@ __all__ = [
     "Mixed",
     "Mixture",
     "Said",
+    "Scores",
     "Voice",
     "Weighed",
     "mix",
     "open_member",
+    "score_files",
+    "score_texts",
     "split",
 ]

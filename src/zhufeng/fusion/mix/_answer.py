@@ -12,7 +12,7 @@ import numpy as np
 from zhufeng.base import InputError, generator, shown
 from zhufeng.fusion.mix._chunks import split
 from zhufeng.fusion.mix._member import END, Bits, Draw, Member, MemberError, Voice
-from zhufeng.fusion.mix._weights import mixed_bits, moved, prior_of
+from zhufeng.fusion.mix._weights import moved, prior_of
 
 T = TypeVar("T")
 Finish = Literal["stop", "length"]
@@ -172,8 +172,9 @@ class Answer:
             chunk = seat.propose(self._rng, self._draw, stub)
             if chunk is not None:
                 return chunk
-        for place in np.argsort(-self._present(), kind="stable"):
-            chunk = self._seats[place].propose(self._rng, _SURE, stub)
+        heaviest = np.argsort(-self._present(), kind="stable")
+        for seat in (self._seats[int(place)] for place in heaviest):
+            chunk = seat.propose(self._rng, _SURE, stub)
             if chunk is not None:
                 return chunk
         return stub or END

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 from zhufeng.base import InputError, is_utf8
 
@@ -19,8 +19,10 @@ a number, a space, a newline (R), any other sign (P), a mark that stands on what
 _SPACES, _LETTERS, _UNSPACED, _DIGITS, _MARKS, _OTHERS, _NEWLINES = 16, 32, 8, 9, 3, 32, 16
 # Scripts that put no space between words, by the first word of their characters' names.
 _WITHOUT_SPACES = frozenset(
-    ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")
-    + ("TIBETAN", "JAVANESE", "BALINESE", "YI", "TANGUT", "NUSHU", "IDEOGRAPHIC", "HENTAIGANA")
+    (
+        *("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH", "BOPOMOFO", "THAI", "LAO", "KHMER"),
+        *("MYANMAR", "TIBETAN", "JAVANESE", "BALINESE", "YI", "TANGUT", "NUSHU", "HENTAIGANA"),
+    )
 )
 
 
@@ -101,7 +103,7 @@ def split(text: str) -> list[str]:
 _SAMPLES = {"L": "a", "C": "中", "N": "0", "S": " ", "R": "\n", "P": ".", "M": "\u0301"}
 
 
-@cache
+@lru_cache(1 << 16)
 def growth(chunk: str) -> str:
     """Those of `CLASSES` of which a next character would make `chunk` longer, not end it."""
     return "".join(c for c, one in _SAMPLES.items() if len(split(chunk + one)) == 1)

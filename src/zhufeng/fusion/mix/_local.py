@@ -149,6 +149,7 @@ class LocalVoice:
 
     def propose(self, rng: np.random.Generator, draw: Draw = PLAIN, stub: str = "") -> str | None:
         """See `Voice.propose`."""
+        self._asked = None  # its tape would be written over
         return Drawing(self._member, self._tape.fork(), self._last, draw, rng).chunk(stub)
 
     def bits(self, chunk: str) -> float:

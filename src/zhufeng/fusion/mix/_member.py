@@ -39,9 +39,7 @@ PLAIN = Draw()
 class Voice(Protocol):
     """A member in the middle of a text."""
 
-    def propose(
-        self, rng: np.random.Generator, draw: Draw = PLAIN, stub: str = ""
-    ) -> str | None:
+    def propose(self, rng: np.random.Generator, draw: Draw = PLAIN, stub: str = "") -> str | None:
         """One chunk drawn from the member, given what has been said so far.
 
         Args:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -50,11 +52,9 @@ class Tape:
 
     def fork(self) -> Tape:
         """Another that goes on from here; good until this one reads on."""
-        other = Tape.__new__(Tape)
-        other.__dict__.update(self.__dict__)
-        other._past = list(self._past)
+        other = copy(self)
         # What the fork writes beyond this length is never read by this one, only overwritten.
-        other._cache = KvCache(self._cache.keys, self._cache.values, self._cache.length)
+        vars(other).update(_past=list(self._past), _cache=replace(self._cache))
         return other
 
     def feed(self, tokens: Sequence[int]) -> Iterator[Tensor]:
@@ -91,7 +91,7 @@ class Tape:
 
     @torch.no_grad()
     def _forward(self, tokens: Sequence[int]) -> Tensor:
-        rows = self._model(torch.tensor([tokens]), cache=self._cache).logits[0]
-        rows = rows.float().log_softmax(-1)
+        logits: Tensor = self._model(torch.tensor([tokens]), cache=self._cache).logits
+        rows = logits[0].float().log_softmax(-1)
         self.next = rows[-1]
         return rows

@@ -25,8 +25,9 @@ class Weighed:
 def prior_of(members: int, prior: Sequence[float] | None) -> Bits:
     """log2 of the weights before the first chunk, which sum to 1; equal ones without `prior`."""
     weights = np.full(members, 1.0) if prior is None else np.asarray(prior, np.float64)
-    assert weights.shape == (members,) and members > 0, "one weight a member"
-    assert np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0
+    assert weights.shape == (members,), "one weight a member"
+    assert (weights >= 0).all(), "weights of at least 0"
+    assert 0 < weights.sum() < np.inf, "a weight above 0"
     with np.errstate(divide="ignore"):
         return np.asarray(np.log2(weights / weights.sum()))
 
@@ -71,7 +72,8 @@ def mix(bits: Bits, prior: Sequence[float] | None = None, *, forget: float = FOR
         forget: share that goes back to the prior after each chunk, in [0, 1).
     """
     bits = np.asarray(bits, np.float64)
-    assert bits.ndim == 2 and not np.isnan(bits).any() and 0 <= forget < 1  # noqa: PLR2004
+    assert not np.isnan(bits).any(), "bits, or inf"
+    assert 0 <= forget < 1, "a share to forget in [0, 1)"
     start = prior_of(len(bits), prior)
     weights, costs = np.empty_like(bits), np.empty(bits.shape[1])
     now = start
