@@ -12,7 +12,7 @@ from tests.fusion.ledger.samples import answer
 from zhufeng.base import parse
 from zhufeng.fusion.ledger import Ledger, audit, key_beside, read_head, shares
 from zhufeng.fusion.mix import MemberSpec, Mixture, open_member
-from zhufeng.fusion.serve import ServeConfig, read_keys, serve
+from zhufeng.fusion.serve import ServeConfig, make_app, read_keys, serve
 
 Patch = pytest.MonkeyPatch
 
@@ -192,6 +192,17 @@ def two_keys_of_one_name(tmp: Path, _: Patch) -> None:
 def a_server_for_everyone(tmp: Path, _: Patch) -> None:
     member = open_member(MemberSpec(name="a", url="http://localhost:1/v1", model="m"))
     serve(Mixture([member]), Ledger(tmp / "l"), ServeConfig(host="0.0.0.0"))
+
+
+@case(
+    "the ledger cannot tell the members apart",
+    "members with names of their own",
+    "a, a",
+    "give each member a short name of its own",
+)
+def two_members_of_one_name(tmp: Path, _: Patch) -> None:
+    member = open_member(MemberSpec(name="a", url="http://localhost:1/v1", model="m"))
+    make_app(Mixture([member, member]), Ledger(tmp / "l"), ServeConfig(), read_keys(None, {}))
 
 
 @case("f is not usable", "a port of 0 to 65535", "*", "correct it in f")

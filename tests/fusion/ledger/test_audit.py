@@ -90,6 +90,26 @@ def test_any_changed_byte_is_found(sample: Path, data: st.DataObject) -> None:
         path.write_bytes(good)
 
 
+def test_a_change_of_the_case_of_any_letter_of_the_head_is_found(sample: Path) -> None:
+    """Hexadecimal digits could be read without it."""
+    path = sample / "head.json"
+    good = path.read_bytes()
+    try:
+        for place in range(len(good)):
+            path.write_bytes(good[:place] + bytes([good[place] ^ 0x20]) + good[place + 1 :])
+            fault = audit(sample).fault
+            assert fault is not None
+            assert fault.file == "head.json"
+    finally:
+        path.write_bytes(good)
+
+
+def test_what_is_no_file_is_found(copy: Path) -> None:
+    (copy / SECOND).unlink()
+    (copy / SECOND).mkdir()
+    assert str(audit(copy).fault).startswith(f"{SECOND}: it cannot be read")
+
+
 CHANGES: dict[str, Change] = {
     "removed": lambda lines: lines[:2] + lines[3:],
     "first removed": lambda lines: lines[1:],
@@ -100,6 +120,7 @@ CHANGES: dict[str, Change] = {
     "rubbish": lambda lines: [*lines[:2], b"\xff\x00" * 9, *lines[2:]],
     "nested": lambda lines: [*lines[:2], b"[" * 100_000, *lines[2:]],
     "not a number": lambda lines: [*lines[:2], b'{"signature":NaN}', *lines[2:]],
+    "nested less": lambda lines: [*lines[:2], b"[" * 990 + b"]" * 990, *lines[2:]],
     "a long number": lambda lines: [*lines[:2], b"9" * 5000, *lines[2:]],
     "a list": lambda lines: [*lines[:2], b'["signature"]', *lines[2:]],
     "last cut off": lambda lines: lines[:-1],
@@ -160,6 +181,32 @@ def test_a_forged_daily_sum_is_found_even_if_signed(copy: Path) -> None:
     assert str(audit(copy).fault) == (
         f"{FIRST}, line 4: its sums are not those of the day's answers"
     )
+
+
+def test_sums_of_a_day_that_is_not_over_are_found_even_if_signed(copy: Path) -> None:
+    forge(copy, FIRST, 4, lambda line: line.update(time="2026-11-29T23:00:00.000000Z"))
+    assert str(audit(copy).fault) == (
+        f"{FIRST}, line 4: its sums are not those of the day's answers"
+    )
+
+
+def test_forged_sums_of_the_day_in_the_head_are_found_even_if_signed(copy: Path) -> None:
+    forge(copy, "head.json", 1, lambda head: head["today"].update(answers=3))
+    fault = audit(copy).fault
+    assert fault is not None
+    assert fault.why == "it is not the line of which a head tells"
+
+
+def test_a_line_of_another_ledger_of_the_same_key_is_found(copy: Path, tmp_path: Path) -> None:
+    other = Ledger(tmp_path / "other", key_beside(copy), now=Clock())
+    for name in ("answer-0", "other"):
+        other.append(answer(name))
+    lines, others = ((one / FIRST).read_bytes().splitlines(True) for one in (copy, other.folder))
+    lines[2] = others[2]
+    (copy / FIRST).write_bytes(b"".join(lines))
+    fault = audit(copy).fault
+    assert fault is not None
+    assert fault.line == 4  # what is before it is the same in both; what follows is not
 
 
 def test_contributions_that_are_not_the_gain_are_found_even_if_signed(copy: Path) -> None:

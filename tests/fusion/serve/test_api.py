@@ -270,7 +270,9 @@ def test_other_errors_have_openai_s_form_too(server: Running) -> None:
 
 def test_a_web_page_of_elsewhere_reaches_nothing(server: Running) -> None:
     body = {"model": MODEL, "prompt": "a"}
-    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+    hosts = [{"Host": host} for host in ("evil.example", "127.0.0.1.evil.example", "[", "")]
+    origins = [{"Origin": origin} for origin in ("https://evil.example", "null", "http://[")]
+    for headers in (*hosts, *origins):
         assert server.ask("POST", "/v1/completions", body, headers).status == 403
     local = {"Origin": "http://localhost:3000"}
     assert server.ask("POST", "/v1/completions", body, local).status == 200

@@ -161,7 +161,10 @@ class _Walk:
         for number, path in enumerate(paths, 1):
             if path.name != file_name(number):
                 raise _BadError("the file before it is missing", path.name)
-            self._file(path, path is paths[-1], heads, seen)
+            try:
+                self._file(path, path is paths[-1], heads, seen)
+            except OSError as error:
+                raise _BadError(f"it cannot be read: {brief(error)}", path.name) from None
             self._files += 1
         most = max(head.sequence for head in heads)
         if self._head.sequence < most:

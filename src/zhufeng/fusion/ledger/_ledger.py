@@ -43,7 +43,7 @@ class _Waiting:
     entry: Entry
     sequence: int = 0
     """Of its line, once that is on the disk."""
-    error: Exception | None = None
+    error: BaseException | None = None
     """Why it is not there."""
 
 
@@ -85,7 +85,7 @@ class Ledger:
         self._gate = threading.Lock()
         self._commit = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._head_bytes = b""
+        self._head_bytes: bytes | None = None
         self._head = Head(public_key=public_text(self._key.public_key()))
         self._write([])
 
@@ -117,7 +117,7 @@ class Ledger:
     def _write_all(self, batch: Sequence[_Waiting]) -> None:
         try:
             last = self._write([waiting.entry for waiting in batch])
-        except (InputError, OSError) as error:
+        except BaseException as error:  # noqa: BLE001 (each who waits must be told, and is)
             for waiting in batch:
                 waiting.error = error
             return
@@ -178,7 +178,7 @@ class Ledger:
             raise damaged(self.folder, f"{PUBLIC} holds another key than {HEAD}")
         if head.sequence < self._head.sequence:
             raise damaged(self.folder, f"{head.sequence} lines, after this process has seen more")
-        self._head_bytes = data
+        self._head_bytes, self._head = data, head
         return head
 
 

@@ -167,7 +167,7 @@ def read_spelt(kind: type[T], data: bytes) -> tuple[T, str]:
         told = loads_json(data, "it")
         signature = told.pop("signature") if isinstance(told, dict) else None
         value = parse(kind, told, "it")
-    except (InputError, KeyError, ValueError):
+    except (InputError, KeyError, ValueError, RecursionError):
         raise ValueError("it is not of the form that this ledger has") from None
     if not isinstance(signature, str) or spelt(value, signature) != data:
         raise ValueError("it is not in the one spelling that this ledger has")

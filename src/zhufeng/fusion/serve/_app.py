@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from zhufeng.base import shown
 from zhufeng.fusion.ledger import Ledger
 from zhufeng.fusion.mix import Mixture
 from zhufeng.fusion.serve._config import ServeConfig, is_loopback
@@ -40,6 +41,9 @@ def make_app(mixture: Mixture, ledger: Ledger, config: ServeConfig, keys: Keys) 
         ledger: where every answer's contributions go, before its last event is sent.
         config: limits and names; where it listens matters to browsers' requests alone.
         keys: who may ask; everyone, where there are none.
+
+    Raises:
+        InputError: members' names are not such that the ledger can tell them apart.
     """
     counter = _Counter(mixture, ledger, config, keys)
 
@@ -147,9 +151,16 @@ def _same_site(headers: Mapping[str, str], host: str) -> None:
     """A page in a browser must not reach a keyless server by a name that it made up."""
     for name in ("host", "origin"):
         told = headers.get(name)
-        place = urlsplit(told if name == "origin" else f"//{told}").hostname if told else None
-        if told and not (place and (is_loopback(place) or place == host)):
-            raise ApiError(403, f"Requests for '{name}: {told[:100]}' are not answered here.")
+        if told is not None and not _is_here(told if name == "origin" else f"//{told}", host):
+            raise ApiError(403, f"Requests for '{name}: {shown(told)}' are not answered here.")
+
+
+def _is_here(url: str, host: str) -> bool:
+    try:
+        place = urlsplit(url).hostname
+    except ValueError:
+        return False
+    return place is not None and (is_loopback(place) or place == host)
 
 
 async def _whole(job: Job[Piece | Done], frame: Frame) -> dict[str, Any]:

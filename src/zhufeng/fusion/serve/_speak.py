@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 
-from zhufeng.base import InputError, derive_seed
+from zhufeng.base import InputError, brief, derive_seed, shown
 from zhufeng.fusion.ledger import Ended, Entry, Ledger, Tally
 from zhufeng.fusion.mix import Mixture, split
 from zhufeng.fusion.serve._desk import Job
@@ -27,6 +27,7 @@ class Speaker:
     def __init__(self, mixture: Mixture, ledger: Ledger, timeout_s: float) -> None:
         self._mixture = mixture
         self._ledger = ledger
+        _check_names([member.name for member in mixture.members])
         self._patience = Patience(timeout_s)
 
     def work(self, ask: Ask, name: str, account: str | None) -> Callable[[Events], None]:
@@ -70,6 +71,18 @@ class Speaker:
             raise ApiError(
                 500, "The answer could not be put on the ledger, and is not given."
             ) from None
+
+
+def _check_names(names: Sequence[str]) -> None:
+    try:
+        Tally(names).entry(answer="", account=None, ended="stop")
+    except ValueError as error:
+        raise InputError(
+            "the ledger cannot tell the members apart",
+            expected=brief(error),
+            came=shown(", ".join(names)),
+            do="give each member a short name of its own",
+        ) from None
 
 
 class _Answer:
