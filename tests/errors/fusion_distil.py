@@ -116,6 +116,11 @@ def no_tokenizer(_: Path, __: Patch) -> None:
     parse(DistilConfig, table(tokenizer=None), "f")
 
 
+@case("f is not usable", "a tokenizer whose file is called tokenizer.json", "*", "correct it in f")
+def a_tokenizer_of_another_name(_: Path, __: Patch) -> None:
+    parse(DistilConfig, table(tokenizer="qwen.tiktoken"), "f")
+
+
 @case("f is not usable", "a weight of at least 0", "*", "correct it in f")
 def a_negative_weight(_: Path, __: Patch) -> None:
     parse(DistilConfig, table(weight=-1.0), "f")

@@ -18,10 +18,8 @@ from zhufeng.fusion.vocabulary import read_vocabulary
 # What model families call the token that ends a document, commonest first.
 _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end▁of▁sentence|>", "<|im_end|>")
 _REMEMBERED = 1 << 20
-_NO_LEAD = 0xF5
-
-
-# A character of each class of which a next one may make a chunk longer or end it.
+_NO_LEAD = 0xF5  # bytes from here on begin no character
+# A character of each class of those that make a chunk longer or end it.
 _SAMPLES = "a中0 \n.\u0301"
 
 
