@@ -16,8 +16,8 @@ TEXTS = [
     f"The {a} of {b} measures {n} metres, and the {b} of {a} is {n + 1}; 山很高.\n"
     for n, (a, b) in enumerate(
         zip(
-            "mountain river valley ridge".split() * 5,
-            "Everest snow ice stone rope".split() * 4,
+            ["mountain", "river", "valley", "ridge"] * 5,
+            ["Everest", "snow", "ice", "stone", "rope"] * 4,
             strict=True,
         )
     )
@@ -43,9 +43,9 @@ def tiny(vocabulary: int) -> DecoderConfig:
     return DecoderConfig(vocabulary=vocabulary, layers=1, width=16, heads=2, ff_width=32)
 
 
-def teacher(place: Path, name: str, seed: int, **keys: int) -> Teacher:
+def teacher(place: Path, name: str, seed: int, vocabulary: int = 300) -> Teacher:
     """A member in a folder that is made."""
-    spec = MemberSpec(name=name, folder=str(folder(place / name, seed, **keys)))  # type: ignore[arg-type]
+    spec = MemberSpec(name=name, folder=str(folder(place / name, seed, vocabulary=vocabulary)))
     return open_teacher(spec, TeacherConfig())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field, replace
+from pathlib import Path
 from typing import Literal
 
 from zhufeng.base import record
@@ -48,7 +49,7 @@ class DistilConfig:
     tokenizer: str | None = None
     """The student's ``tokenizer.json``; without, that in the folder `begin`."""
     teacher: TeacherConfig = TeacherConfig()
-    weight: float = 1.0
+    weight: float = 0.3
     """Of what the mixture says of the text's chunks, beside the corpus' 1."""
     sequence: int | None = None
     """Tokens that the student sees at once."""
@@ -73,6 +74,8 @@ class DistilConfig:
             raise ValueError("either a section [student] or begin, not both")
         if self.student is not None and self.tokenizer is None:
             raise ValueError("a tokenizer for the student, a tokenizer.json")
+        if self.tokenizer is not None and Path(self.tokenizer).name != "tokenizer.json":
+            raise ValueError("a tokenizer whose file is called tokenizer.json")
         if not 0 <= self.weight < math.inf:
             raise ValueError("a weight of at least 0")
         self._training(self.student or _ANY)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zhufeng.base import (
     Draft,
+    InputError,
     Manifest,
     Spec,
     exclusive,

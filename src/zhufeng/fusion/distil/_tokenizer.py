@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property, lru_cache
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,13 @@ from tokenizers import Tokenizer
 
 from zhufeng.base import InputError, brief, read_text, shown
 from zhufeng.fusion.mix import split
+from zhufeng.fusion.vocabulary import read_vocabulary
 
 # What model families call the token that ends a document, commonest first.
 _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end▁of▁sentence|>", "<|im_end|>")
 _REMEMBERED = 1 << 20
-
-
-# A character of each class of which a next one may make a chunk longer or end it.
+_NO_LEAD = 0xF5  # bytes from here on begin no character
+# A character of each class of those that make a chunk longer or end it.
 _SAMPLES = "a中0 \n.\u0301"
 
 
@@ -41,6 +42,32 @@ def _class_of(character: str) -> int:
         )
     ]
     return same[0] if same else _SAMPLES.index(".")
+
+
+def _sequence(lead: int) -> int:
+    """Bytes of the character that a byte of UTF-8 begins (RFC 3629); 1 for one that begins none."""
+    return 1 + sum(lead >= least for least in (0xC2, 0xE0, 0xF0)) if lead < _NO_LEAD else 1
+
+
+@cache
+def _beginning(start: bytes) -> NDArray[np.float32]:
+    """Shares of the classes among the characters whose UTF-8 begins with `start`."""
+    missing = _sequence(start[0]) - len(start)
+    fills = (start + bytes(rest) for rest in product(range(0x80, 0xC0), repeat=missing))
+    found = [
+        one for fill in islice(fills, 0, None, 64 ** max(0, missing - 1)) if (one := _told(fill))
+    ]
+    shares = np.zeros(len(_SAMPLES), np.float32)
+    for one in found:
+        shares[_class_of(one)] += 1 / len(found)
+    return shares
+
+
+def _told(spelt: bytes) -> str | None:
+    try:
+        return spelt.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 class Spelling:
@@ -93,17 +120,20 @@ class Spelling:
         return [self._known[chunk] for chunk in chunks]
 
     def ending(self) -> NDArray[np.float32]:
-        """1 for tokens that end a chunk of a kind, shape (kinds, vocabulary).
+        """How far tokens end a chunk of a kind, shape (kinds, vocabulary): 1 for those that begin
+        with a character that ends it, 0 for those that make it longer or stand for no text.
 
-        A token that begins with half a character is taken for a sign.
+        Of a token that begins with a part of a character, the share of the characters that it may
+        become, as they are found among 64 of them.
         """
-        shares = np.zeros((1 << len(_SAMPLES), self.vocabulary), np.float32)
-        classes = np.full(self.vocabulary, -1)
-        for token in self._tokenizer.get_vocab(with_added_tokens=True).values():
-            if text := self.decode([token]):
-                classes[token] = _class_of(text[0])
-        for kind, row in enumerate(shares):
-            row[:] = (classes >= 0) & (kind >> classes.clip(0) & 1 == 0)
+        read = read_vocabulary(self.path.parent)
+        begins = np.zeros((self.vocabulary, len(_SAMPLES)), np.float32)
+        for token, number in read.ids.items():
+            special = token in read.added and read.added[token]["special"]
+            if not special and (spelt := read.stands_for(token)):
+                begins[number] = _beginning(spelt[: _sequence(spelt[0])])
+        kinds = np.arange(1 << len(_SAMPLES))[:, None] >> np.arange(len(_SAMPLES)) & 1
+        shares = ((1 - kinds) @ begins.T).astype(np.float32)
         shares[:, self.end] = 1.0
         return shares
 
