@@ -23,7 +23,7 @@ from fusion_union.rows import scored, table_rows
 from fusion_union.settings import MEMBERS, OVERLAP, OVERLAPPING, SEQUENCE, Size
 from fusion_union.split import Split, divide
 from fusion_union.store import Result, Results
-from fusion_union.students import Teach, taught
+from fusion_union.students import taught
 from harness import machine
 from zhufeng.fusion.mix import MemberSpec, open_member
 
@@ -33,18 +33,18 @@ _AT_ONCE = 2
 _PR_SET_PDEATHSIG = 1
 
 
-def results_of(size: Size, seeds: Sequence[int], teach: Teach | None) -> Results:
+def results_of(size: Size, seeds: Sequence[int]) -> Results:
     """Train and score what these seeds need, two at a time, each on one core.
 
-    What is trained is kept in the cache: killed, it goes on. Without `teach` there are no students.
+    What is trained is kept in the cache: killed, it goes on.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(_AT_ONCE, spawned, _end_with_parent) as pool:
         one_each = list(zip(*product(seeds, LEARNERS), strict=True))
         list(pool.map(partial(_member, size), *one_each))
-        list(pool.map(partial(_students, size, teach), seeds))
-        return dict(zip(seeds, pool.map(partial(_result, size, teach), seeds), strict=True))
+        list(pool.map(partial(_students, size), seeds))
+        return dict(zip(seeds, pool.map(partial(_result, size), seeds), strict=True))
 
 
 def _end_with_parent() -> None:
@@ -63,17 +63,15 @@ def _member(size: Size, seed: int, name: str) -> Path:
     return trained(learner, learner.texts(_split(seed)), size, seed, training())
 
 
-def _students(size: Size, teach: Teach | None, seed: int) -> dict[str, Path]:
-    if teach is None:
-        return {}
+def _students(size: Size, seed: int) -> dict[str, Path]:
     members = {name: _member(size, seed, name) for name in MEMBERS}
-    return taught(teach, members, _split(seed), size, seed)
+    return taught(members, _split(seed), size, seed)
 
 
-def _result(size: Size, teach: Teach | None, seed: int) -> Result:
+def _result(size: Size, seed: int) -> Result:
     split = _split(seed)
     folders = {name: _member(size, seed, name) for name in LEARNERS}
-    folders |= _students(size, teach, seed)
+    folders |= _students(size, seed)
     asked = [
         open_member(MemberSpec(name=name, folder=str(folder), context=SEQUENCE))
         for name, folder in folders.items()

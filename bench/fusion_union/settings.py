@@ -107,4 +107,4 @@ class Size:
         )
 
 
-FULL, QUICK = Size("full", 900, 1800, 1.0), Size("quick", 150, 150, 0.15)
+FULL, QUICK = Size("full", 900, 1800, 1.0), Size("quick", 150, 100, 0.08)

@@ -325,7 +325,7 @@ def test_a_full_run_goes_on_where_it_was_stopped(
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results.json")
     asked: list[tuple[str, list[int]]] = []
 
-    def results_of(size: Size, seeds: list[int], _: object) -> store.Results:
+    def results_of(size: Size, seeds: list[int]) -> store.Results:
         asked.append((size.name, seeds))
         if len(asked) == 3:
             raise KeyboardInterrupt
@@ -347,9 +347,10 @@ def test_a_full_run_goes_on_where_it_was_stopped(
 @pytest.mark.soak
 def test_the_whole_table_with_trainings_of_a_few_steps() -> None:
     """Everybody is trained and asked, in processes of their own; the second time all is there."""
-    size = Size("soak", 20, 20, 0.01)
-    results = results_of(size, [3], teach=None)
+    size = Size("soak", 20, 10, 0.03)
+    results = results_of(size, [3])
     found = results[3]["rows"]
+    assert set(ROWS) <= set(found)
     assert found["mixture"]["mean"] < found["best_single"]["mean"]
     assert found["oracle"]["mean"] <= found["router"]["mean"]
-    assert results_of(size, [3], teach=None)[3]["rows"] == found
+    assert results_of(size, [3])[3]["rows"] == found
