@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from zhufeng.base import InputError, parse, read_toml, to_json
+from zhufeng.base import Files, InputError, anchor, expand, parse, read_toml, to_json
 from zhufeng.cli._common import (
     FINDING,
     Several,
@@ -139,6 +139,59 @@ def score(
     walked, result = add_to_run(output, "fuse", flags, config)
     finish_run(walked, [result], talk)
     return 0
+
+
+@app.command
+def distil(
+    config: Path,
+    text: str,
+    /,
+    *texts: str,
+    members: Path,
+    output: _Output,
+    seed: Whole = 0,
+    talk: Talk = _NO_TALK,
+) -> int:
+    """Teach a mixture to one student, beside two baselines; killed, the same command goes on.
+
+    Parameters
+    ----------
+    config
+        A TOML file: student, tokenizer, weight, steps.
+    text
+        What is learned from: texts, JSONL or Parquet documents, or token shards.
+    texts
+        More of it.
+    members
+        A TOML file with a [[member]] each.
+    output
+        A folder; made if it is not there.
+    seed
+        Of weights and order.
+    """
+    talk.begin()
+    from zhufeng.fusion import distil as room  # noqa: PLC0415 (torch)
+    from zhufeng.fusion.mix import Members  # noqa: PLC0415
+
+    settings = parse(room.DistilConfig, _anchored(read_toml(config), config), str(config))
+    named = parse(Members, read_toml(members), str(members)).anchored(members.resolve().parent)
+    teachers = [room.open_teacher(one, settings.teacher) for one in named]
+    found = expand([text, *texts], Path.cwd(), Files(endings=room.ENDINGS), "texts")
+    corpus = room.CorpusFiles([source.local() for source in found])
+    output.mkdir(parents=True, exist_ok=True)
+    result = room.distil(settings, teachers, corpus, output.resolve(), seed)
+    if talk.json:
+        emit_json(to_json(result))
+    else:
+        emit(room.distil_table(result) + f"\n\n{output}\n")
+    return 0
+
+
+def _anchored(table: dict[str, Any], config: Path) -> dict[str, Any]:
+    """Paths in it start at the file's own folder."""
+    paths = {key: table[key] for key in ("begin", "tokenizer") if isinstance(table.get(key), str)}
+    base = config.resolve().parent
+    return {**table, **{key: anchor(path, base) for key, path in paths.items()}}
 
 
 @app.command

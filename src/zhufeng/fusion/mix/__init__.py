@@ -6,7 +6,7 @@ from zhufeng.fusion.mix._member import END, PLAIN, Draw, Member, MemberError, Vo
 from zhufeng.fusion.mix._mixture import Mixed, Mixture
 from zhufeng.fusion.mix._open import open_member
 from zhufeng.fusion.mix._scores import Scores, score_files, score_texts
-from zhufeng.fusion.mix._spec import MemberSpec
+from zhufeng.fusion.mix._spec import Members, MemberSpec
 from zhufeng.fusion.mix._weights import FORGET, Weighed, mix
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Member",
     "MemberError",
     "MemberSpec",
+    "Members",
     "Mixed",
     "Mixture",
     "Said",

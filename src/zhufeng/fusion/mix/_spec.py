@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from zhufeng.base import record
+from zhufeng.base import anchor, record
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -55,6 +57,25 @@ class MemberSpec:
         # "Not a number" is neither; and no system waits for ever.
         if not 0 < self.timeout_s < math.inf or self.attempts < 1:
             raise ValueError("a finite timeout_s above 0, and at least one of attempts")
+
+
+@record
+class Members:
+    """Who answers: a file's ``[[member]]`` tables."""
+
+    member: tuple[MemberSpec, ...]
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.member]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("a [[member]] or more, with names that differ")
+
+    def anchored(self, base: Path) -> tuple[MemberSpec, ...]:
+        """They, with folders that start at `base` where they are relative."""
+        return tuple(
+            replace(one, folder=anchor(one.folder, base)) if one.folder else one
+            for one in self.member
+        )
 
 
 def _check_url(url: str) -> None:
