@@ -49,7 +49,7 @@ class DistilConfig:
     tokenizer: str | None = None
     """The student's ``tokenizer.json``; without, that in the folder `begin`."""
     teacher: TeacherConfig = TeacherConfig()
-    weight: float = 0.3
+    weight: float = 1.0
     """Of what the mixture says of the text's chunks, beside the corpus' 1."""
     sequence: int | None = None
     """Tokens that the student sees at once."""
