@@ -59,7 +59,7 @@ def no_tokenizer(folder: Path, _: Patch) -> None:
 
 
 @case(
-    "TMP/b cannot be united with TMP/a",
+    "TMP/b/tokenizer.json cannot be united with TMP/a/tokenizer.json",
     "a tokenizer of the same kind: BPE",
     "WordPiece",
     "let the models answer together (mix): that needs no common tokenizer",

@@ -200,3 +200,10 @@ def test_tokens_are_compared_by_their_bytes(tmp_path: Path) -> None:
     assert two.by_bytes[b"\n"] == "<0x0A>"
     assert found.shared > 256
     assert "texts are cut into words differently" in found.differences
+
+
+def test_a_token_called_none_is_a_word_where_nothing_is_unknown(tmp_path: Path) -> None:
+    """`unk_token` is null in a byte-level tokenizer; Python's sources hold the word None."""
+    learned = read(tmp_path, byte_level(["None" for _ in range(9)]))
+    assert "None" in learned.ids
+    assert "unk" not in learned.roles

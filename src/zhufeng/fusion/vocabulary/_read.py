@@ -219,7 +219,8 @@ def _roles(folder: Path, data: Mapping[str, Any], ids: Mapping[str, int]) -> dic
 def _unknown(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
     if model["type"] == "Unigram":
         return model.get("unk_id")
-    return ids.get(str(model.get("unk_token")))
+    token = model.get("unk_token")
+    return ids.get(token) if isinstance(token, str) else None
 
 
 def _first(value: Any) -> Any:
