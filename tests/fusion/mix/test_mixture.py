@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from zhufeng.fusion.mix import (
     Voice,
     mix,
     open_member,
-    score_files,
     score_texts,
     split,
 )
@@ -215,10 +213,8 @@ def test_the_same_seed_gives_the_same_answer_in_whole_chunks(
         np.testing.assert_allclose(one.weights, found.weights[:, place], atol=1e-3)
 
 
-def test_files_scored(pair: list[Member], tmp_path: Path) -> None:
-    for number, text in enumerate(SENTENCES):
-        (tmp_path / str(number)).write_text(text)
-    scores = score_files(Mixture(pair), sorted(tmp_path.iterdir()))
+def test_texts_scored(pair: list[Member]) -> None:
+    scores = score_texts(Mixture(pair), SENTENCES)
     size = sum(len(text.encode()) for text in SENTENCES)
     bits = [np.stack([one.score(split(text)) for one in pair]) for text in SENTENCES]
     assert scores.text_bytes == size

@@ -10,19 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zhufeng.fusion.mix import Mixed, mix
-from zhufeng.fusion.union import Scored, cut, mixed, tabulate
+from zhufeng.fusion.union import contributed, cut, mixed, tabulate
 
 PARAGRAPHS = st.lists(st.text("ab\n 珠", max_size=20), max_size=12).map("\n\n".join)
 
 
-def scored(chunks: list[str], bits: list[list[float]]) -> Scored:
+def scored(chunks: list[str], bits: list[list[float]]) -> Mixed:
     weighed = mix(np.array(bits))
-    text_bytes = sum(len(one.encode()) for one in chunks)
     nobody = (None,) * len(bits)
-    return Scored(
-        text_bytes,
-        Mixed(tuple(chunks), np.array(bits), weighed.weights, weighed.mixture_bits, nobody),
-    )
+    return Mixed(tuple(chunks), np.array(bits), weighed.weights, weighed.mixture_bits, nobody)
 
 
 @given(PARAGRAPHS, st.integers(1, 30), st.floats(0.01, 1.0))
@@ -70,6 +66,14 @@ def test_each_set_weighs_alike_in_the_mean() -> None:
 def test_contributions_sum_to_the_gain_and_copies_share(bits: list[list[float]]) -> None:
     chunks = ["a", "bc", " ", "珠", "d", "\n\n"]
     one = scored(chunks, [*bits, bits[0]])
-    gain = 8 * one.text_bytes - one.mixture_bits
-    assert one.contributed_bits.sum() == pytest.approx(gain, abs=1e-6)
-    assert one.contributed_bits[0] == pytest.approx(one.contributed_bits[-1], abs=1e-9)
+    parts = contributed([one, one])
+    gain = 8 * len("".join(chunks).encode()) - one.mixture_bits.sum()
+    assert sum(parts) == pytest.approx(2 * gain, abs=1e-6)
+    assert parts[0] == pytest.approx(parts[-1], abs=1e-9)
+
+
+def test_what_nobody_can_say_has_no_figure() -> None:
+    one = scored(["a", "b"], [[1.0, math.inf], [2.0, 3.0]])
+    table = tabulate(("x", "y"), {"s": [one]})
+    assert table.rows["x"] == (None, None)
+    assert table.rows["y"] == (2.5, 2.5)

@@ -5,7 +5,7 @@ from zhufeng.fusion.mix._chunks import LONGEST_CHUNK, split
 from zhufeng.fusion.mix._member import END, PLAIN, Draw, Member, MemberError, Voice
 from zhufeng.fusion.mix._mixture import Mixed, Mixture
 from zhufeng.fusion.mix._open import open_member
-from zhufeng.fusion.mix._scores import Scores, score_files, score_texts
+from zhufeng.fusion.mix._scores import Scores, score_texts, scores_of
 from zhufeng.fusion.mix._spec import Members, MemberSpec
 from zhufeng.fusion.mix._weights import FORGET, Weighed, mix
 
@@ -27,7 +27,7 @@ __all__ = [
     "Weighed",
     "mix",
     "open_member",
-    "score_files",
     "score_texts",
+    "scores_of",
     "split",
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from zhufeng.base import InputError, read_text, record, track
+from zhufeng.base import InputError, record, track
 from zhufeng.fusion.mix._member import Bits
-from zhufeng.fusion.mix._mixture import Mixture
+from zhufeng.fusion.mix._mixture import Mixed, Mixture
 
 
 @record
@@ -30,15 +29,6 @@ class Scores:
     """Members that failed, and why at last; they count as if they could not say a document."""
 
 
-def score_files(mixture: Mixture, files: Iterable[Path]) -> Scores:
-    """Score text files, each one a document.
-
-    Raises:
-        InputError: one cannot be read or is not UTF-8; they hold no text; all members fail.
-    """
-    return score_texts(mixture, [read_text(path, "a text file") for path in files])
-
-
 def score_texts(mixture: Mixture, texts: Sequence[str]) -> Scores:
     """Score documents; each begins anew, with the prior.
 
@@ -46,29 +36,40 @@ def score_texts(mixture: Mixture, texts: Sequence[str]) -> Scores:
         InputError: they hold no text, or all members fail.
     """
     names = [member.name for member in mixture.members]
-    sums: list[Bits] = []
-    failures: dict[str, str] = {}
-    chunks, size = 0, 0
-    for text in track(texts, "score"):
-        mixed = mixture.score(text)
-        uniform = np.log2(len(names)) - np.logaddexp2.reduce(-mixed.bits, axis=0)
-        alone = mixed.bits.sum(1)
-        sums.append(np.array([*alone, uniform.sum(), alone.min(), mixed.mixture_bits.sum()]))
-        chunks, size = chunks + len(mixed.chunks), size + len(text.encode())
-        failures |= {n: why for n, why in zip(names, mixed.failures, strict=True) if why}
+    return scores_of(names, [mixture.score(text) for text in track(texts, "score")])
+
+
+def scores_of(names: Sequence[str], documents: Sequence[Mixed]) -> Scores:
+    """What scored documents cost together.
+
+    Args:
+        names: of the members.
+        documents: as `Mixture.score` returns them.
+
+    Raises:
+        InputError: they hold no text.
+    """
+    size = sum(len(chunk.encode()) for mixed in documents for chunk in mixed.chunks)
     if not size:
         raise InputError(
             "the documents hold no text",
             expected="one character at least",
-            came=f"{len(sums)} empty documents",
+            came=f"{len(documents)} empty documents",
             do="name files with text",
         )
+    sums: list[Bits] = []
+    failures: dict[str, str] = {}
+    for mixed in documents:
+        uniform = np.log2(len(names)) - np.logaddexp2.reduce(-mixed.bits, axis=0)
+        alone = mixed.bits.sum(1)
+        sums.append(np.array([*alone, uniform.sum(), alone.min(), mixed.mixture_bits.sum()]))
+        failures |= {n: why for n, why in zip(names, mixed.failures, strict=True) if why}
     rates = [float(total) / size for total in np.sum(sums, 0)]
     told = [rate if np.isfinite(rate) else None for rate in rates]
     return Scores(
-        documents=len(sums),
+        documents=len(documents),
         text_bytes=size,
-        chunks=chunks,
+        chunks=sum(len(mixed.chunks) for mixed in documents),
         members=dict(zip(names, told, strict=False)),
         uniform=told[-3],
         oracle=told[-2],

@@ -11,17 +11,16 @@ from zhufeng.fusion.union._documents import Documents, cut, mixed
 if TYPE_CHECKING:
     from zhufeng.fusion.union._fuse import Fused, fuse
     from zhufeng.fusion.union._section import fuse_section
-    from zhufeng.fusion.union._table import Scored, Table, score, tabulate
+    from zhufeng.fusion.union._table import Table, contributed, tabulate
 
 __getattr__ = lazy_names(
     __name__,
     {
         "Fused": "_fuse",
-        "Scored": "_table",
         "Table": "_table",
+        "contributed": "_table",
         "fuse": "_fuse",
         "fuse_section": "_section",
-        "score": "_table",
         "tabulate": "_table",
     },
     extra="fusion",
@@ -32,12 +31,11 @@ __all__ = [
     "Documents",
     "FuseConfig",
     "Fused",
-    "Scored",
     "Table",
+    "contributed",
     "cut",
     "fuse",
     "fuse_section",
     "mixed",
-    "score",
     "tabulate",
 ]

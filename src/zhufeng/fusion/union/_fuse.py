@@ -8,19 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zhufeng.base import InputError, Source, read_text, shown, track, write_durable
-from zhufeng.fusion.mix import MemberSpec, Mixture, open_member
+from zhufeng.fusion.mix import MemberSpec, Mixed, Mixture, open_member
 from zhufeng.fusion.small import train_small
 from zhufeng.fusion.union._config import FuseConfig
 from zhufeng.fusion.union._documents import Documents, cut, mixed
-from zhufeng.fusion.union._table import (
-    EQUAL,
-    MIXTURE,
-    ORACLE,
-    Scored,
-    Table,
-    score,
-    tabulate,
-)
+from zhufeng.fusion.union._table import EQUAL, MIXTURE, ORACLE, Table, tabulate
 from zhufeng.training import TrainConfig
 
 MEMBERS, TABLE = "members", "table.json"
@@ -32,15 +24,24 @@ class Fused:
     """What came of it."""
 
     names: tuple[str, ...]
-    sets: Mapping[str, Sequence[Scored]]
+    sets: Mapping[str, Sequence[Mixed]]
     table: Table
 
     @property
-    def figures(self) -> dict[str, float]:
+    def best(self) -> tuple[str, float] | None:
+        """The member that is best in the mean of the sets, and its bits a byte; None where no
+        member can say all of the texts.
+        """
+        means = {name: self.table.rows[name][-1] for name in self.names}
+        known = {name: mean for name, mean in means.items() if mean is not None}
+        return min(known.items(), key=lambda item: item[1], default=None)
+
+    @property
+    def figures(self) -> dict[str, float | None]:
         """Bits a byte in the mean of the sets."""
         mean = {name: row[-1] for name, row in self.table.rows.items()}
         return {
-            "best_single_bpb": min(mean[name] for name in self.names),
+            "best_single_bpb": self.best and self.best[1],
             "equal_bpb": mean[EQUAL],
             "oracle_bpb": mean[ORACLE],
             "mixture_bpb": mean[MIXTURE],
@@ -83,7 +84,8 @@ def fuse(
     if len(sets) > 1:
         sets[MIXED] = mixed(list(sets.values()))
     scored = {
-        name: score(mixture, documents) for name, documents in track(list(sets.items()), "scoring")
+        name: [mixture.score(document) for document in documents]
+        for name, documents in track(list(sets.items()), "scoring")
     }
     table = tabulate(tuple(places), scored)
     told = {"columns": table.columns, "bits_per_byte": dict(table.rows)}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zhufeng.fusion.mix import Mixed
 from zhufeng.fusion.union._fuse import MIXED, Fused
-from zhufeng.fusion.union._table import MEAN, MIXTURE, ORACLE, Scored
+from zhufeng.fusion.union._table import MEAN, MIXTURE, ORACLE, contributed
 from zhufeng.report import Block, Figures, Section, Table, plot
 
 if TYPE_CHECKING:
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
 def fuse_section(fused: Fused) -> Section:
     """The table, who contributed what, and whom the mixture trusts along a document."""
     rows, columns = fused.table.rows, fused.table.columns
-    best = min(fused.names, key=lambda name: rows[name][-1])
+    name, bits = fused.best or ("none can say all of them", None)
+    mixture = _told(rows[MIXTURE][-1])
     figures = {
         "members": f"{len(fused.names)}",
-        "best member": f"{rows[best][-1]:.3f} bits a byte",
-        "best for each document": f"{rows[ORACLE][-1]:.3f} bits a byte",
-        "mixture": f"{rows[MIXTURE][-1]:.3f} bits a byte",
+        "best member": _told(bits),
+        "best for each document": _told(rows[ORACLE][-1]),
+        "mixture": mixture,
     }
     blocks: list[Block] = [
         Figures(figures=figures),
         Table(
             columns=("bits a byte", *columns),
-            rows=tuple((name, *(round(one, 3) for one in row)) for name, row in rows.items()),
+            rows=tuple((name, *map(_rounded, row)) for name, row in rows.items()),
             caption="What every text takes, by member and by ways of asking all of them. Weights "
             "of the mixture are learned chunk by chunk from what was read before. The best member "
             "for each document is known only afterwards.",
@@ -41,17 +43,25 @@ def fuse_section(fused: Fused) -> Section:
     return Section(
         title="Fusion",
         summary=f"{len(fused.names)} models with tokenizers of their own answered as one: in the "
-        f"{MEAN} of {len(columns) - 1} sets of texts {rows[MIXTURE][-1]:.3f} bits a byte, the best "
-        f"of them alone ({best}) {rows[best][-1]:.3f}.",
+        f"{MEAN} of {len(columns) - 1} sets of texts {mixture}, the best of them alone ({name}) "
+        f"{_told(bits)}.",
         blocks=tuple(blocks),
     )
+
+
+def _told(bits: float | None) -> str:
+    return "unknown" if bits is None else f"{bits:.3f} bits a byte"
+
+
+def _rounded(bits: float | None) -> float | None:
+    return None if bits is None else round(bits, 3)
 
 
 def _contributions(fused: Fused) -> Table:
     rows: list[tuple[str | int, ...]] = []
     for name, documents in fused.sets.items():
-        bits = np.sum([one.contributed_bits for one in documents], axis=0)
-        rows.append((name, *(round(float(one)) for one in bits), round(float(bits.sum()))))
+        bits = contributed(documents)
+        rows.append((name, *map(round, bits), round(sum(bits))))
     return Table(
         columns=("bits contributed", *fused.names, "all"),
         rows=tuple(rows),
@@ -60,10 +70,10 @@ def _contributions(fused: Fused) -> Table:
     )
 
 
-def _weights(names: Sequence[str], document: Scored) -> Block:
+def _weights(names: Sequence[str], document: Mixed) -> Block:
     """The weights before each chunk, over the document's bytes."""
-    weights = document.mixed.weights
-    ends = np.cumsum([len(chunk.encode()) for chunk in document.mixed.chunks])
+    weights = document.weights
+    ends = np.cumsum([len(chunk.encode()) for chunk in document.chunks])
     begins = np.concatenate(([0], ends[:-1]))
 
     def draw(axes: Axes) -> None:
