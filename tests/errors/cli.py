@@ -78,3 +78,8 @@ def disk_full(_: Path, patch: Patch) -> None:
 )
 def trace_of_no_module(tmp: Path, _: Patch) -> None:
     trace("nowhere:make", output=tmp / "run")
+
+
+@case("--since is not a day", "YYYY-MM-DD", "yesterday", "spell it so")
+def no_day(folder: Path, patch: Patch) -> None:
+    refused(patch, ["fuse", "ledger", str(folder), "--since", "yesterday"])

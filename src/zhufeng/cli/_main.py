@@ -84,6 +84,12 @@ def build_app() -> App:
         help="Captured steps, looked at together.",
     )
     app.command(
+        "zhufeng.cli.fuse:app",
+        name="fuse",
+        group=rooms,
+        help="Several models into one.",
+    )
+    app.command(
         "zhufeng.cli.hdl:app",
         name="hdl",
         group=rooms,

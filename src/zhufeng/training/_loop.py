@@ -134,13 +134,13 @@ class _Loop:
 
     def _backward(self, step: int, micro: int) -> Tensor:
         """Add a micro-batch's gradients; returns its share of the step's loss."""
-        inputs, targets = self.task.batch(step, micro)
-        self.targets += targets.numel()
+        batch = self.task.batch(step, micro)
+        self.targets += batch[1].numel()
         device = self.schedule.device
         # What the model draws itself is a function of the seed and the step too.
         torch.manual_seed(derive_seed(self.seed, "step", step, micro))
         with self.formats.at(step, micro):
-            loss: Tensor = self.model(inputs.to(device), targets.to(device)).loss
+            loss: Tensor = self.model(*(tensor.to(device) for tensor in batch)).loss
         share = loss / self.schedule.micro_batches
         share.backward()  # type: ignore[no-untyped-call]
         return share.detach()

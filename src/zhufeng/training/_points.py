@@ -42,10 +42,10 @@ class TrainingPoint:
 
 
 def write_point(folder: Path, task: Task, model: nn.Module, batch: Batch) -> None:
-    """Write a model, and inputs and targets, into a folder."""
+    """Write a model, and a batch's inputs and targets, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     task.save(folder, model)
-    inputs, targets = (tensor.contiguous() for tensor in batch)
+    inputs, targets = (tensor.contiguous() for tensor in batch[:2])
     write_durable(folder / BATCH, save({"inputs": inputs, "targets": targets}))
 
 

@@ -32,24 +32,28 @@ from zhufeng.training._artifact import (
 from zhufeng.training._config import Schedule
 from zhufeng.training._stream import TokenStream, WindowOrder
 
-Batch = tuple[Tensor, Tensor]
+Pair = tuple[Tensor, Tensor]
+"""Inputs and targets."""
+Batch = tuple[Tensor, ...]
+"""A pair, and whatever else the model is called with while it learns."""
 
 
 class Task(Protocol):
-    """What the loop trains. ``model(inputs, targets)`` returns an object with ``loss`` (the mean
-    over the targets, in nats) and ``logits`` (targets' shape, then classes).
+    """What the loop trains. ``model(*batch)`` returns an object with ``loss`` (what is minimised:
+    the mean over the targets, in nats) and ``logits`` (targets' shape, then classes).
     """
 
     def build(self) -> nn.Module:
         """The model on the CPU, initialised from the task's seed."""
 
     def batch(self, step: int, micro: int) -> Batch:
-        """Inputs and targets of one micro-batch of a step, both counted from 0.
+        """Inputs and targets of one micro-batch of a step, both counted from 0; more, where the
+        model learns from more.
 
         A function of the task's seed and these two alone: it may be asked in any order.
         """
 
-    def held_out(self) -> Iterator[Batch]:
+    def held_out(self) -> Iterator[Pair]:
         """Inputs and targets that are never learned from, the same at every call; targets that
         are `IGNORED` do not count. Empty where nothing is held out.
         """
@@ -113,13 +117,16 @@ class TokenTask:
         initialise(model, self.seed)
         return model
 
-    def batch(self, step: int, micro: int) -> Batch:
+    def batch(self, step: int, micro: int) -> Pair:
         """See `Task.batch`; both of shape (batch / micro-batches, sequence)."""
-        first = step * self.steps_size + micro * self.size
-        begins = [self.order.at(first + i) * self.sequence for i in range(self.size)]
-        return self._windows(begins, self.learned)
+        return self._windows(self.begins(step, micro), self.learned)
 
-    def held_out(self) -> Iterator[Batch]:
+    def begins(self, step: int, micro: int) -> list[int]:
+        """Where in the stream the windows of a batch begin; the first target is the token after."""
+        first = step * self.steps_size + micro * self.size
+        return [self.order.at(first + i) * self.sequence for i in range(self.size)]
+
+    def held_out(self) -> Iterator[Pair]:
         """See `Task.held_out`; windows side by side, the last one filled up with `IGNORED`."""
         begins = range(self.learned, len(self.stream) - 1, self.sequence)
         for first in range(0, len(begins), self.size):
@@ -138,7 +145,7 @@ class TokenTask:
         """See `Task.save`."""
         write_decoder(folder, cast(Decoder, model))
 
-    def _windows(self, begins: Sequence[int], end: int) -> Batch:
+    def _windows(self, begins: Sequence[int], end: int) -> Pair:
         rows = np.full((len(begins), self.sequence + 1), -1, np.int64)
         for row, begin in zip(rows, begins, strict=True):
             read = self.stream.read(begin, min(begin + self.sequence + 1, end))
@@ -165,7 +172,7 @@ class ReferenceTask:
         """See `Task.build`."""
         return self.reference.build(self.seed)
 
-    def batch(self, step: int, micro: int) -> Batch:
+    def batch(self, step: int, micro: int) -> Pair:
         """See `Task.batch`."""
         inputs, targets = self._batch(step)
         part = slice(micro * self.size, (micro + 1) * self.size)

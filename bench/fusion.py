@@ -1,0 +1,41 @@
+"""Fusion: merges beside mergekit and the files' own cost, and the union table.
+
+Merges of synthetic Llama-like checkpoints in bf16: of 1.1 billion parameters for linear and slerp,
+of 307 million for TIES and DARE-TIES (two models, with a base three).
+
+- linear_wall, slerp_wall, ties_wall, dare_ties_wall: the time that mergekit takes over ours, files
+  in memory, each at the best of its settings, as the median of rounds; ``linear_cold_wall`` and so
+  on with files that have to be read from the disk.
+- linear_over_floor: our time over that of reading all inputs and writing the output once.
+- peak_gb: the largest memory of our process, over all of these.
+
+The union table: three small models of three families with tokenizers of their own, trained on three
+domains, judged on four sets of texts (docs/fusion-union.md), in bits a byte in the mean of these.
+
+- best_single_bpb, router_bpb, mixture_bpb, student_bpb, and the other rows in the same form;
+  ``full_...`` with ``--quick``: those of the five seeds of the full run.
+
+- families_exact: none until models of other families are brought to the one architecture.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fusion_merge import contest
+from fusion_union.measure import measure as measure_union
+from harness import Figure, Report, main
+
+
+def measure(quick: bool, seed: int) -> Report:
+    """All figures."""
+    merges, union = contest.measure(quick, seed), measure_union(quick, seed)
+    figures = {**merges.figures, **union.figures, "families_exact": Figure(None)}
+    return Report(figures, {**merges.beside, **union.beside})
+
+
+if __name__ == "__main__":
+    packages = ("mergekit", "numpy", "safetensors", "tokenizers", "torch", "transformers")
+    main("fusion", __doc__ or "", measure, packages=packages)

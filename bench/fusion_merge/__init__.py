@@ -1,0 +1,1 @@
+"""Merging on a few cores: ours, mergekit's, and what the files alone cost."""
