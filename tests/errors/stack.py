@@ -50,7 +50,10 @@ KNOWN = (
     "linear, conv1d, conv2d, scaled_dot_product_attention, grouped_mm, or matmul and its like, "
     "called by the model itself"
 )
-WRITE = "write it with these functions, so that it can be done in a policy's formats"
+WRITE = (
+    "write it with these functions, so that it can be done in a policy's formats; "
+    "call backward() after the forward pass's 'with'"
+)
 
 
 @case(

@@ -265,7 +265,8 @@ def _unknown(operation: str, module: str) -> InputError:
         expected="linear, conv1d, conv2d, scaled_dot_product_attention, grouped_mm, or matmul and "
         "its like, called by the model itself",
         came=f"{operation} inside of another function",
-        do="write it with these functions, so that it can be done in a policy's formats",
+        do="write it with these functions, so that it can be done in a policy's formats; "
+        "call backward() after the forward pass's 'with'",
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,6 @@ import pytest
 from tests.fusion.serve.fakes import MODEL, Running, Script, running, until
 from zhufeng.base import InputError
 from zhufeng.fusion.ledger import Ledger, audit
-from zhufeng.fusion.mix import split
 from zhufeng.fusion.serve import Keys, ServeConfig, read_keys
 from zhufeng.fusion.serve._serve import check_reach
 
@@ -44,16 +44,21 @@ def test_a_client_that_goes_away_ends_the_answer_and_what_was_said_is_kept(
     tmp_path: Path, stream: bool
 ) -> None:
     gate = Gate(3)
-    with running(tmp_path, Script("one", TEXT, gate)) as server:
+
+    def step(place: int) -> None:
+        gate(place)
+        time.sleep(0.002)  # the server has seconds to see that the client is gone
+
+    with running(tmp_path, Script("one", " word" * 3000, step), max_chunks=3000) as server:
         connection = server.connection()
-        body = json.dumps({**BODY, "stream": stream})
+        body = json.dumps({**BODY, "max_tokens": 3000, "stream": stream})
         connection.request("POST", "/v1/completions", body, JSON)
         assert gate.reached.wait(30)
         connection.close()
         gate.open.set()
         (line,) = server.lines_when(1)
         assert line["ended"] == "left"
-        assert 3 <= line["chunks"] < len(split(TEXT))
+        assert 3 <= line["chunks"] < 3000
         # And the next one is answered.
         assert server.complete(prompt="a").status == 200
 
