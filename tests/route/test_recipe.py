@@ -87,6 +87,7 @@ def test_stages_follow_what_they_need_and_else_the_route() -> None:
         "corpus",
         "train",
         "trace",
+        "fuse",
         "hdl",
         "verify",
     ]
