@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zhufeng.base import lazy_names
-from zhufeng.models._config import DECODER, DecoderConfig, MoeConfig
+from zhufeng.models._config import (
+    DECODER,
+    DecoderConfig,
+    LatentConfig,
+    MoeConfig,
+    RotaryScaling,
+)
 
 if TYPE_CHECKING:
     from zhufeng.models._attention import KvCache
@@ -40,7 +46,9 @@ __all__ = [
     "DecoderConfig",
     "DecoderOutput",
     "KvCache",
+    "LatentConfig",
     "MoeConfig",
+    "RotaryScaling",
     "generate",
     "initialise",
     "read_decoder",

@@ -9,14 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zhufeng.models._config import DecoderConfig
-from zhufeng.models._layers import Rotary, make_norm
+from zhufeng.models._layers import make_norm
+from zhufeng.models._rotary import Rotary
 
 
 @dataclass
 class KvCache:
     """Keys and values of the tokens so far, one pair of tensors a layer.
 
-    Each has shape (batch, kv heads, capacity, head width); the first `length` tokens count.
+    Each has shape (batch, kv heads, capacity, head width); the first `length` tokens count. With
+    latents these are kept: the one of keys and values, and the shared turned keys.
     """
 
     keys: list[Tensor]
@@ -26,8 +28,13 @@ class KvCache:
     @staticmethod
     def empty(config: DecoderConfig, batch: int, capacity: int, like: Tensor) -> KvCache:
         """Room for `capacity` tokens, in the type and on the device of `like`."""
-        shape = (batch, config.keys, capacity, config.per_head)
-        keys, values = ([like.new_zeros(shape) for _ in range(config.layers)] for _ in range(2))
+        heads, widths = config.keys, (config.per_head, config.per_head)
+        if config.latent is not None:
+            heads, widths = 1, (config.latent.kv_rank, config.latent.rotary_width)
+        keys, values = (
+            [like.new_zeros(batch, heads, capacity, width) for _ in range(config.layers)]
+            for width in widths
+        )
         return KvCache(keys, values)
 
     def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,11 +52,16 @@ class Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.heads, self.kv_heads, self.per_head = config.heads, config.keys, config.per_head
-        self.window = config.window
+        self.window, self.scale = config.window, scale_of(config)
         queries, keys = self.heads * self.per_head, self.kv_heads * self.per_head
-        self.q = nn.Linear(config.width, queries, bias=config.qkv_bias)
-        self.k = nn.Linear(config.width, keys, bias=config.qkv_bias)
-        self.v = nn.Linear(config.width, keys, bias=config.qkv_bias)
+        self.widths = [queries, keys, keys]
+        self.qkv: nn.Linear | None = None
+        if config.joint_qkv:
+            self.qkv = nn.Linear(config.width, queries + 2 * keys, bias=config.qkv_bias)
+        else:
+            self.q = nn.Linear(config.width, queries, bias=config.qkv_bias)
+            self.k = nn.Linear(config.width, keys, bias=config.qkv_bias)
+            self.v = nn.Linear(config.width, keys, bias=config.qkv_bias)
         self.output = nn.Linear(queries, config.width, bias=config.output_bias)
         self.qk_norm = config.qk_norm
         if self.qk_norm != "none":
@@ -68,14 +80,19 @@ class Attention(nn.Module):
             cache: gains these tokens; its `length` is moved on by the decoder.
         """
         batch, tokens, _ = x.shape
-        q = self._turned(self.q(x).view(batch, tokens, self.heads, -1), angles, "q")
-        k = self._turned(self.k(x).view(batch, tokens, self.kv_heads, -1), angles, "k")
-        v = self.v(x).view(batch, tokens, self.kv_heads, -1).transpose(1, 2)
+        q, k, v = (part.view(batch, tokens, -1, self.per_head) for part in self._projected(x))
+        q, k = self._turned(q, angles, "q"), self._turned(k, angles, "k")
+        v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.put(self.layer, k, v)
-        mixed = self._attend(q, k, v)
+        mixed = attend(q, k, v, self.window, self.scale)
         out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
         return out
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, ...]:
+        if self.qkv is not None:
+            return self.qkv(x).split(self.widths, dim=-1)  # type: ignore[no-any-return]
+        return self.q(x), self.k(x), self.v(x)
 
     def _turned(self, x: Tensor, angles: tuple[Tensor, Tensor], which: str) -> Tensor:
         """Heads first, normalised and turned in the order that the config asks for."""
@@ -87,18 +104,37 @@ class Attention(nn.Module):
             x = getattr(self, f"{which}_norm")(x)
         return x
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        tokens, total = q.shape[2], k.shape[2]
-        plain = self.window is None or self.window >= total
-        causal = plain and tokens == total
-        mask = None if causal or (plain and tokens == 1) else self._mask(tokens, total, q.device)
-        return functional.scaled_dot_product_attention(
-            q, k, v, mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads
-        )
 
-    def _mask(self, tokens: int, total: int, device: torch.device) -> Tensor:
-        """True where a query (row) may see a key (column)."""
-        queries = torch.arange(total - tokens, total, device=device)[:, None]
-        keys = torch.arange(total, device=device)[None, :]
-        seen = keys <= queries
-        return seen if self.window is None else seen & (keys > queries - self.window)
+def scale_of(config: DecoderConfig) -> float:
+    """By which q k^T is multiplied."""
+    return config.per_head**-0.5 if config.attention_scale is None else config.attention_scale
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, window: int | None, scale: float) -> Tensor:
+    """Each query sees the keys up to its own token, or those of a window that ends there.
+
+    Args:
+        q: shape (batch, heads, tokens, head width); the last of all tokens.
+        k: shape (batch, kv heads, all tokens, head width); `v` likewise.
+        window: tokens that are seen, or None for all.
+        scale: of q k^T.
+
+    Returns:
+        Shape (batch, heads, tokens, width of values).
+    """
+    tokens, total = q.shape[2], k.shape[2]
+    plain = window is None or window >= total
+    causal = plain and tokens == total
+    seen = None if causal or (plain and tokens == 1) else _seen(tokens, total, window, q.device)
+    grouped = q.shape[1] != k.shape[1]
+    return functional.scaled_dot_product_attention(
+        q, k, v, seen, is_causal=causal, scale=scale, enable_gqa=grouped
+    )
+
+
+def _seen(tokens: int, total: int, window: int | None, device: torch.device) -> Tensor:
+    """True where a query (row) may see a key (column)."""
+    queries = torch.arange(total - tokens, total, device=device)[:, None]
+    keys = torch.arange(total, device=device)[None, :]
+    seen = keys <= queries
+    return seen if window is None else seen & (keys > queries - window)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from zhufeng.base import derive_seed
 from zhufeng.models._attention import Attention, KvCache
 from zhufeng.models._config import DecoderConfig
+from zhufeng.models._latent import LatentAttention
 from zhufeng.models._layers import FeedForward, make_norm
 from zhufeng.models._moe import Moe
 
@@ -36,21 +37,31 @@ class Layer(nn.Module):
     def __init__(self, config: DecoderConfig, layer: int) -> None:
         super().__init__()
         self.attention_norm = make_norm(config)
-        self.attention = Attention(config, layer)
-        self.ff_norm = make_norm(config)
-        self.feed_forward = (
-            Moe(config, config.moe) if config.moe else FeedForward(config, config.ff_width)
+        self.attention: Attention | LatentAttention = (
+            LatentAttention(config, config.latent, layer)
+            if config.latent
+            else Attention(config, layer)
         )
+        self.ff_norm = make_norm(config)
+        moe = config.moe_of(layer)
+        self.feed_forward = (
+            Moe(config, moe)
+            if moe
+            else FeedForward(config, config.ff_width, joint=config.joint_gate)
+        )
+        self.attention_end_norm = make_norm(config) if config.sandwich else None
+        self.ff_end_norm = make_norm(config) if config.sandwich else None
 
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KvCache | None
     ) -> tuple[Tensor, Tensor | None]:
         """Returns the residual stream and the balance loss of experts, if any."""
-        x = x + self.attention(self.attention_norm(x), angles, cache)
-        inner = self.feed_forward(self.ff_norm(x))
+        inner = self.attention(self.attention_norm(x), angles, cache)
+        x = x + (inner if self.attention_end_norm is None else self.attention_end_norm(inner))
+        inner, balance = self.feed_forward(self.ff_norm(x)), None
         if isinstance(inner, tuple):
-            return x + inner[0], inner[1]
-        return x + inner, None
+            inner, balance = inner
+        return x + (inner if self.ff_end_norm is None else self.ff_end_norm(inner)), balance
 
 
 class Decoder(nn.Module):

@@ -1,4 +1,4 @@
-"""Norms, rotary positions and the plain feed-forward."""
+"""Norms and the plain feed-forward."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return functional.gelu(x, approximate="tanh")
 
 
+def fast_gelu(x: Tensor) -> Tensor:
+    """x sigmoid(1.702 x) (GELU, Hendrycks and Gimpel 2016, section 2)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "gelu": functional.gelu,
     "gelu_tanh": gelu_tanh,
+    "fast_gelu": fast_gelu,
     "relu2": relu2,
 }
 
 
 class RmsNorm(nn.Module):
-    """x / rms(x) * weight over the last dimension, computed in at least fp32 as Llama does."""
+    """x / rms(x) * weight over the last dimension, computed in fp32 as Llama does: in fp64 too."""
 
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
@@ -39,63 +45,47 @@ class RmsNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (..., width), as it came."""
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        wide = x.float()
         scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
         return (wide * scale).to(x.dtype) * self.weight.to(x.dtype)
 
 
-def make_norm(config: DecoderConfig, width: int | None = None) -> nn.Module:
+def make_norm(
+    config: DecoderConfig, width: int | None = None, epsilon: float | None = None
+) -> nn.Module:
     """The norm that the config asks for, over the residual stream or over `width`."""
     wide = config.width if width is None else width
+    small = config.norm_epsilon if epsilon is None else epsilon
     if config.norm == "rms":
-        return RmsNorm(wide, config.norm_epsilon)
-    return nn.LayerNorm(wide, config.norm_epsilon, bias=config.norm_bias)
-
-
-class Rotary(nn.Module):
-    """Rotary positions (RoFormer, Su et al. 2021), pairs by halves, over the first elements.
-
-    Angles are computed in fp32 and turned in the type of what is turned.
-    """
-
-    inverse_wavelengths: Tensor
-
-    def __init__(self, config: DecoderConfig) -> None:
-        super().__init__()
-        self.width = config.rotary_width
-        even = torch.arange(0, self.width, 2, dtype=torch.float32)
-        wavelengths = config.rotary_base ** (even / self.width) if self.width else even
-        self.register_buffer("inverse_wavelengths", 1.0 / wavelengths, persistent=False)
-
-    def angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of shape (positions, rotary width / 2)."""
-        angles = positions.float()[:, None] * self.inverse_wavelengths.float()
-        return angles.cos().to(dtype), angles.sin().to(dtype)
-
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-        """Turn `x` of shape (batch, heads, tokens, head width)."""
-        if not self.width:
-            return x
-        cos, sin = angles
-        first, second = x[..., : self.width].chunk(2, dim=-1)
-        turned = (first * cos - second * sin, second * cos + first * sin)
-        return torch.cat((*turned, x[..., self.width :]), dim=-1)
+        return RmsNorm(wide, small)
+    return nn.LayerNorm(wide, small, bias=config.norm_bias)
 
 
 class FeedForward(nn.Module):
     """down(activation(up(x))), or down(activation(gate(x)) * up(x)) where gated."""
 
-    def __init__(self, config: DecoderConfig, ff_width: int) -> None:
+    def __init__(self, config: DecoderConfig, ff_width: int, *, joint: bool = False) -> None:
         super().__init__()
         wide, bias = config.width, config.ff_bias
-        self.gate = nn.Linear(wide, ff_width, bias=bias) if config.gated else None
-        self.up = nn.Linear(wide, ff_width, bias=bias)
+        self.gate_up = nn.Linear(wide, 2 * ff_width, bias=bias) if joint else None
+        apart = config.gated and not joint
+        self.gate = nn.Linear(wide, ff_width, bias=bias) if apart else None
+        self.up = None if joint else nn.Linear(wide, ff_width, bias=bias)
         self.down = nn.Linear(ff_width, wide, bias=bias)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (..., width), as it came."""
-        up: Tensor = self.up(x)
-        inner = self.activation(up) if self.gate is None else self.activation(self.gate(x)) * up
-        down: Tensor = self.down(inner)
+        down: Tensor = self.down(self._inner(x))
         return down
+
+    def _inner(self, x: Tensor) -> Tensor:
+        if self.gate_up is not None:
+            gate, up = self.gate_up(x).chunk(2, dim=-1)
+            return self.activation(gate) * up
+        assert self.up is not None
+        if self.gate is None:
+            return self.activation(self.up(x))
+        # The order of the products is that of Llama: gradients are added in the reverse order.
+        inner = self.activation(self.gate(x))
+        return inner * self.up(x)
