@@ -127,6 +127,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, window: int | None, scale: float) ->
     causal = plain and tokens == total
     seen = None if causal or (plain and tokens == 1) else _seen(tokens, total, window, q.device)
     grouped = q.shape[1] != k.shape[1]
+    if grouped and seen is not None:
+        # Kernels for groups take no mask; those that do would round gradients otherwise.
+        k, v = (part.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for part in (k, v))
+        grouped = False
     return functional.scaled_dot_product_attention(
         q, k, v, seen, is_causal=causal, scale=scale, enable_gqa=grouped
     )

@@ -8,6 +8,9 @@ gradients of the same weights are the same to the bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,12 +45,23 @@ class Moe(nn.Module):
         shared = moe.shared_ff_width
         self.shared = FeedForward(config, shared) if shared else None
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """A model that changes its type keeps what routes in fp32, if it routes in fp32."""
+        kept = (self.router.weight.data, self.correction if self.config.corrected else None)
+        super()._apply(fn, recurse)
+        if self.config.precise_router and self.router.weight.dtype != torch.float32:
+            device = self.router.weight.device
+            self.router.weight.data = kept[0].to(device, torch.float32)
+        if kept[1] is not None and self.correction.dtype != torch.float32:
+            self.correction = kept[1].to(self.correction.device, torch.float32)
+        return self
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the result, shaped as `x` (..., width), and the balance loss (a scalar)."""
-        flat = x.reshape(-1, x.shape[-1])
         early = self.shared(x) if self.shared and self.config.shared_first else None
-        chosen, weights, balance = self._route(flat)
-        out = self._routed(flat, chosen, weights).view(x.shape)
+        # Two views, not one: so all gradients are added one by one, as elsewhere.
+        chosen, weights, balance = self._route(x.reshape(-1, x.shape[-1]))
+        out = self._routed(x.reshape(-1, x.shape[-1]), chosen, weights).view(x.shape)
         if early is not None:
             out = out + early
         elif self.shared is not None:

@@ -4,6 +4,7 @@ Nothing here loads a whole tensor, and nothing ever loads a pickle. Needs neithe
 safetensors package: a header is JSON, and the bytes behind it are the caller's.
 """
 
+from zhufeng.fusion.tensors._draft import drafted
 from zhufeng.fusion.tensors._folder import INDEX, SINGLE, TensorFolder, open_tensors
 from zhufeng.fusion.tensors._header import DTYPES, TensorInfo, dtype_bytes, read_header
 from zhufeng.fusion.tensors._layout import JOURNAL, Layout, TensorSpec, lay_out
@@ -21,6 +22,7 @@ __all__ = [
     "TensorReader",
     "TensorSpec",
     "TensorWriter",
+    "drafted",
     "dtype_bytes",
     "lay_out",
     "open_tensors",
