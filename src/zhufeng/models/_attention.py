@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from zhufeng.models._config import DecoderConfig
 from zhufeng.models._layers import make_norm
-from zhufeng.models._rotary import Rotary
+from zhufeng.models._rotary import Rotary, linear_in, neighbours_order
 
 
 @dataclass
@@ -48,6 +48,8 @@ class KvCache:
 class Attention(nn.Module):
     """softmax(q k^T / sqrt(head width)) v over each token's past."""
 
+    order: Tensor | None
+
     def __init__(self, config: DecoderConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
@@ -68,6 +70,10 @@ class Attention(nn.Module):
             self.q_norm = make_norm(config, self.per_head)
             self.k_norm = make_norm(config, self.per_head)
         self.rotary = Rotary(config)
+        order, turned = None, config.rotary_width
+        if config.rotary_order == "neighbours":
+            order = neighbours_order(0, turned, self.per_head - turned)
+        self.register_buffer("order", order, persistent=False)
 
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KvCache | None = None
@@ -92,11 +98,15 @@ class Attention(nn.Module):
     def _projected(self, x: Tensor) -> tuple[Tensor, ...]:
         if self.qkv is not None:
             return self.qkv(x).split(self.widths, dim=-1)  # type: ignore[no-any-return]
+        if self.order is not None:
+            return linear_in(self.order, self.q, x), linear_in(self.order, self.k, x), self.v(x)
         return self.q(x), self.k(x), self.v(x)
 
     def _turned(self, x: Tensor, angles: tuple[Tensor, Tensor], which: str) -> Tensor:
         """Heads first, normalised and turned in the order that the config asks for."""
         x = x.transpose(1, 2)
+        if self.order is not None:
+            return self.rotary.neighbours(x, angles, halves=False)
         if self.qk_norm == "before_rotary":
             x = getattr(self, f"{which}_norm")(x)
         x = self.rotary(x, angles)

@@ -12,6 +12,7 @@ Activation = Literal["silu", "gelu", "gelu_tanh", "fast_gelu", "relu2"]
 Routing = Literal["softmax", "sigmoid"]
 QkNorm = Literal["none", "before_rotary", "after_rotary"]
 Scaling = Literal["linear", "llama3", "yarn"]
+Order = Literal["halves", "neighbours"]
 
 # torch's grouped matrix product wants rows of whole 16-byte units, in bfloat16 too.
 _GROUPED_UNIT = 8
@@ -150,6 +151,9 @@ class DecoderConfig:
     rotary_fraction: float = 1.0
     """Share of a head's width that turns with the position, paired by halves (element i with
     i + half); 0 for none."""
+    rotary_order: Order = "halves"
+    """In which a head's elements are multiplied and summed. Weights always lie by halves; sums in
+    the order in which a model was trained round as they did there."""
     rotary_scaling: RotaryScaling | None = None
     attention_scale: float | None = None
     """By which q k^T is multiplied; 1 / sqrt(head width) without."""
@@ -186,6 +190,8 @@ class DecoderConfig:
             raise ValueError("a rotary_fraction in [0, 1] that turns a whole number of pairs")
         if self.latent is not None:
             self._check_latent(self.latent)
+        if self.rotary_order == "neighbours" and (self.qk_norm != "none" or self.joint_qkv):
+            raise ValueError("a rotary_order of neighbours without qk_norm and joint_qkv")
         if self.joint_gate and not self.gated:
             raise ValueError("joint_gate only with a gate")
         if self.window is not None and self.window < 1:

@@ -8,6 +8,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zhufeng.models._config import DecoderConfig, RotaryScaling
 
@@ -47,10 +48,36 @@ class Rotary(nn.Module):
         """Turn `x` of shape (batch, heads, tokens, head width)."""
         if not self.width:
             return x
-        cos, sin = angles
-        first, second = x[..., : self.width].chunk(2, dim=-1)
-        turned = (first * cos - second * sin, second * cos + first * sin)
+        turned = _turned(*x[..., : self.width].chunk(2, dim=-1), angles)
         return torch.cat((*turned, x[..., self.width :]), dim=-1)
+
+    def neighbours(self, x: Tensor, angles: tuple[Tensor, Tensor], *, halves: bool) -> Tensor:
+        """The same where neighbours turn together; they end up as `halves`, or as they were."""
+        turned = _turned(x[..., : self.width : 2], x[..., 1 : self.width : 2], angles)
+        joined = torch.cat(turned, dim=-1) if halves else torch.stack(turned, dim=-1).flatten(-2)
+        return torch.cat((joined, x[..., self.width :]), dim=-1)
+
+
+def _turned(first: Tensor, second: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    cos, sin = angles
+    return first * cos - second * sin, second * cos + first * sin
+
+
+def neighbours_order(before: int, turned: int, after: int) -> Tensor:
+    """Of rows that lie by halves, with others before and after them: neighbours side by side."""
+    half = turned // 2
+    pairs = [before + i + half * second for i in range(half) for second in (0, 1)]
+    rest = range(before + turned, before + turned + after)
+    return torch.tensor([*range(before), *pairs, *rest])
+
+
+def linear_in(order: Tensor, linear: nn.Linear, x: Tensor) -> Tensor:
+    """A product whose rows are put in an order, block by block, before they are multiplied."""
+    weight = linear.weight.unflatten(0, (-1, len(order)))[:, order].flatten(0, 1)
+    bias = linear.bias
+    if bias is not None:
+        bias = bias.unflatten(0, (-1, len(order)))[:, order].flatten()
+    return functional.linear(x, weight, bias)
 
 
 def _frequencies(config: DecoderConfig) -> Tensor:
