@@ -169,15 +169,7 @@ def mapped(family: Family, name: str, theirs: dict[str, Tensor]) -> Tensor:
     parts = name.split(".")
     layer = f"model.layers.{parts[1]}." if parts[0] == "layers" else ""
     inner = ".".join(parts[2:] if layer else parts)
-    if family.ours.get("moe") and inner.endswith((".gate", ".up", ".down")):
-        return _expert(f"{layer}mlp.experts", inner, theirs)
+    if family.ours.get("moe") and inner.endswith((".gate_up", ".down")):
+        return theirs[f"{layer}mlp.experts.{inner.rpartition('.')[2]}_proj"]
     stem, _, kind = inner.rpartition(".")
     return theirs[f"{layer}{({**RENAMED, **family.renamed})[stem]}.{kind}"]
-
-
-def _expert(stem: str, inner: str, theirs: dict[str, Tensor]) -> Tensor:
-    """Theirs are of shape (experts, outputs, inputs), gate and up in one."""
-    if inner.endswith("down"):
-        return theirs[f"{stem}.down_proj"].transpose(1, 2)
-    gate, up = theirs[f"{stem}.gate_up_proj"].transpose(1, 2).chunk(2, dim=2)
-    return gate if inner.endswith("gate") else up

@@ -39,11 +39,13 @@ def slow(moe: Moe, token: Tensor) -> Tensor:
     total = sum((scores[e] for e in chosen), torch.zeros(()))
     out = torch.zeros_like(token)
     for e in chosen:
-        up = token @ moe.up[e]
-        inner = functional.silu(up if moe.gate is None else token @ moe.gate[e])
-        inner = inner if moe.gate is None else inner * up
+        if moe.gated:
+            gate, up = (moe.gate_up[e] @ token).chunk(2)
+            inner = functional.silu(gate) * up
+        else:
+            inner = functional.silu(moe.up[e] @ token)
         weight = scores[e] / total if moe.config.renormalise else scores[e]
-        out = out + weight * (inner @ moe.down[e])
+        out = out + weight * (moe.down[e] @ inner)
     out = out * moe.config.scale
     return out if moe.shared is None else out + moe.shared(token)
 

@@ -114,7 +114,7 @@ class MoeConfig:
             raise ValueError("1 to 'groups' active groups")
         if self.active > self.active_groups * (self.experts // self.groups):
             raise ValueError("no more active experts than the active groups hold")
-        if self.groups > 1 and self.experts // self.groups < 2:
+        if self.groups > 1 and self.experts == self.groups:
             raise ValueError("groups of at least two experts")
         if self.ff_width < 1 or self.shared_ff_width < 0:
             raise ValueError("widths of at least 1 (a shared expert may have 0: none)")
@@ -188,16 +188,19 @@ class DecoderConfig:
             raise ValueError(f"heads that divide the width {self.width}, or a head_width")
         if not 0 <= self.rotary_fraction <= 1 or self.rotary_width % 2:
             raise ValueError("a rotary_fraction in [0, 1] that turns a whole number of pairs")
+        if self.window is not None and self.window < 1:
+            raise ValueError("a window of at least 1 token")
+        if self.moe is not None and self.width % _GROUPED_UNIT:
+            raise ValueError(f"with experts, a width that {_GROUPED_UNIT} divides")
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.latent is not None:
             self._check_latent(self.latent)
         if self.rotary_order == "neighbours" and (self.qk_norm != "none" or self.joint_qkv):
             raise ValueError("a rotary_order of neighbours without qk_norm and joint_qkv")
         if self.joint_gate and not self.gated:
             raise ValueError("joint_gate only with a gate")
-        if self.window is not None and self.window < 1:
-            raise ValueError("a window of at least 1 token")
-        if self.moe is not None and self.width % _GROUPED_UNIT:
-            raise ValueError(f"with experts, a width that {_GROUPED_UNIT} divides")
 
     def _check_latent(self, latent: LatentConfig) -> None:
         if self.keys != self.heads or self.joint_qkv or self.qk_norm != "none":

@@ -40,7 +40,10 @@ class LatentAttention(nn.Module):
         if config.rotary_order == "neighbours":
             turned = latent.rotary_width
             before = (self.unturned, latent.kv_rank)
-            orders = (neighbours_order(before[0], turned, 0), neighbours_order(before[1], turned, 0))
+            orders = (
+                neighbours_order(before[0], turned, 0),
+                neighbours_order(before[1], turned, 0),
+            )
         self.register_buffer("q_order", orders[0], persistent=False)
         self.register_buffer("kv_order", orders[1], persistent=False)
 
@@ -56,9 +59,11 @@ class LatentAttention(nn.Module):
         """
         batch, tokens, _ = x.shape
         q = self._queries(x).view(batch, tokens, self.heads, self.per_head).transpose(1, 2)
-        q_plain, q_turned = q.split([self.unturned, self.latent.rotary_width], dim=-1)
+        q_plain, q_turned = q.split_with_sizes([self.unturned, self.latent.rotary_width], dim=-1)
         down = _product(self.kv_order, self.kv_down, x)
-        latent, k_turned = down.split([self.latent.kv_rank, self.latent.rotary_width], dim=-1)
+        latent, k_turned = down.split_with_sizes(
+            [self.latent.kv_rank, self.latent.rotary_width], dim=-1
+        )
         latent = self.kv_norm(latent)[:, None]
         q_turned = self._turned(q_turned, angles)
         k_turned = self._turned(k_turned[:, None], angles)
@@ -84,7 +89,7 @@ class LatentAttention(nn.Module):
     def _expanded(self, latent: Tensor, k_turned: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of shape (batch, heads, all tokens, width)."""
         up = self.kv_up(latent[:, 0]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k_plain, v = up.split([self.unturned, self.latent.value_width], dim=-1)
+        k_plain, v = up.split_with_sizes([self.unturned, self.latent.value_width], dim=-1)
         k = torch.cat((k_plain, k_turned.expand(-1, self.heads, -1, -1)), dim=-1)
         return k, v
 

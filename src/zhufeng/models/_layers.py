@@ -82,10 +82,11 @@ class FeedForward(nn.Module):
     def _inner(self, x: Tensor) -> Tensor:
         if self.gate_up is not None:
             gate, up = self.gate_up(x).chunk(2, dim=-1)
-            return self.activation(gate) * up
+            joint: Tensor = self.activation(gate) * up
+            return joint
         assert self.up is not None
         if self.gate is None:
             return self.activation(self.up(x))
         # The order of the products is that of Llama: gradients are added in the reverse order.
-        inner = self.activation(self.gate(x))
-        return inner * self.up(x)
+        inner: Tensor = self.activation(self.gate(x)) * self.up(x)
+        return inner

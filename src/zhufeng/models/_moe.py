@@ -28,6 +28,8 @@ class Moe(nn.Module):
     """
 
     correction: Tensor
+    gate_up: Tensor
+    up: Tensor
 
     def __init__(self, config: DecoderConfig, moe: MoeConfig) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class Moe(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """A model that changes its type keeps what routes in fp32, if it routes in fp32."""
         kept = (self.router.weight.data, self.correction if self.config.corrected else None)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.config.precise_router and self.router.weight.dtype != torch.float32:
             device = self.router.weight.device
             self.router.weight.data = kept[0].to(device, torch.float32)
@@ -117,7 +119,7 @@ class Moe(nn.Module):
             return liked.topk(self.config.active, dim=-1, sorted=not self.config.corrected).indices
 
     def _experts(self, sent: Tensor, ends: Tensor) -> Tensor:
-        first = self.gate_up if self.gated else self.up
+        first: Tensor = self.gate_up if self.gated else self.up
         inner = grouped_matmul(sent, first.transpose(1, 2), ends)
         if self.gated:
             gate, up = inner.chunk(2, dim=-1)

@@ -30,7 +30,7 @@ class Rotary(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """A model that changes its type keeps its frequencies in fp32."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.inverse_wavelengths.dtype != torch.float32:
             device = self.inverse_wavelengths.device
             self.inverse_wavelengths = _frequencies(self.config).to(device)
@@ -48,7 +48,8 @@ class Rotary(nn.Module):
         """Turn `x` of shape (batch, heads, tokens, head width)."""
         if not self.width:
             return x
-        turned = _turned(*x[..., : self.width].chunk(2, dim=-1), angles)
+        first, second = x[..., : self.width].chunk(2, dim=-1)
+        turned = _turned(first, second, angles)
         return torch.cat((*turned, x[..., self.width :]), dim=-1)
 
     def neighbours(self, x: Tensor, angles: tuple[Tensor, Tensor], *, halves: bool) -> Tensor:
@@ -73,10 +74,10 @@ def neighbours_order(before: int, turned: int, after: int) -> Tensor:
 
 def linear_in(order: Tensor, linear: nn.Linear, x: Tensor) -> Tensor:
     """A product whose rows are put in an order, block by block, before they are multiplied."""
-    weight = linear.weight.unflatten(0, (-1, len(order)))[:, order].flatten(0, 1)
-    bias = linear.bias
+    weight = linear.weight.view(-1, len(order), x.shape[-1])[:, order].flatten(0, 1)
+    bias: Tensor | None = linear.bias
     if bias is not None:
-        bias = bias.unflatten(0, (-1, len(order)))[:, order].flatten()
+        bias = bias.view(-1, len(order))[:, order].flatten()
     return functional.linear(x, weight, bias)
 
 

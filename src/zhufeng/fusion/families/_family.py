@@ -123,7 +123,9 @@ def _read(family: Family, s: Settings) -> DecoderConfig:
     heads, width = s.take("num_attention_heads", int), s.take("hidden_size", int)
     # Sizes of nothing would divide by nothing before the configuration can refuse them.
     if min(heads, width) < 1:
-        raise s.refused("'num_attention_heads' and 'hidden_size' of at least 1", f"{heads}, {width}")
+        raise s.refused(
+            "'num_attention_heads' and 'hidden_size' of at least 1", f"{heads}, {width}"
+        )
     per_head = s.take("head_dim", int, None) or width // heads
     activation = s.take("hidden_act", str, "silu", "hidden_activation")
     if activation not in ACTIVATIONS:

@@ -13,17 +13,69 @@ _NEEDED = object()
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # Of training, of running and of files: none of them changes what the weights compute.
 _NO_MATTER = frozenset(
-    "_attn_implementation _name_or_path architectures attention_dropout attention_probs_dropout_prob"
-    " auto_map aux_loss_alpha bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward"
-    " dropout_rate dtype embd_pdrop eod_token_id eos_token_id ep_size finetuning_task"
-    " gradient_checkpointing hidden_dropout hidden_dropout_prob id2label ignore_token_id im_end_id"
-    " im_newline_id im_start_id initializer_range is_encoder_decoder keys_to_ignore_at_inference"
-    " label2id mask_init_id max_position_embeddings max_window_layers mlp_dropout model_max_length"
-    " model_type num_mtp_layers num_nextn_predict_layers output_attentions output_hidden_states"
-    " output_router_logits pad_id pad_token_id pretraining_tp problem_type resid_pdrop return_dict"
-    " rope_ratio router_aux_loss_coef router_jitter_noise sep_token_id seq_aux seq_length text_end_id"
-    " text_start_id tokenizer_class topk_method torch_dtype transformers_version unk_token_id"
-    " use_cache".split()
+    [
+        "_attn_implementation",
+        "_name_or_path",
+        "architectures",
+        "attention_dropout",
+        "attention_probs_dropout_prob",
+        "auto_map",
+        "aux_loss_alpha",
+        "bad_words_ids",
+        "begin_suppress_tokens",
+        "bos_token_id",
+        "chunk_size_feed_forward",
+        "dropout_rate",
+        "dtype",
+        "embd_pdrop",
+        "eod_token_id",
+        "eos_token_id",
+        "ep_size",
+        "finetuning_task",
+        "gradient_checkpointing",
+        "hidden_dropout",
+        "hidden_dropout_prob",
+        "id2label",
+        "ignore_token_id",
+        "im_end_id",
+        "im_newline_id",
+        "im_start_id",
+        "initializer_range",
+        "is_encoder_decoder",
+        "keys_to_ignore_at_inference",
+        "label2id",
+        "mask_init_id",
+        "max_position_embeddings",
+        "max_window_layers",
+        "mlp_dropout",
+        "model_max_length",
+        "model_type",
+        "num_mtp_layers",
+        "num_nextn_predict_layers",
+        "output_attentions",
+        "output_hidden_states",
+        "output_router_logits",
+        "pad_id",
+        "pad_token_id",
+        "pretraining_tp",
+        "problem_type",
+        "resid_pdrop",
+        "return_dict",
+        "rope_ratio",
+        "router_aux_loss_coef",
+        "router_jitter_noise",
+        "sep_token_id",
+        "seq_aux",
+        "seq_length",
+        "text_end_id",
+        "text_start_id",
+        "tokenizer_class",
+        "topk_method",
+        "torch_dtype",
+        "transformers_version",
+        "unk_token_id",
+        "use_cache",
+    ]
 )
 
 
@@ -52,7 +104,7 @@ class Settings:
         finite = not isinstance(value, float) or math.isfinite(value)
         if type(value) is not kind or not finite:
             raise self.refused(f"'{name}': {_KINDS[kind]}", shown(repr(value)))
-        return value  # type: ignore[no-any-return]
+        return value
 
     def must(self, name: str, *allowed: object) -> None:
         """Refuse every value of `name` but these; null and absent are always allowed."""

@@ -52,13 +52,15 @@ def _pieces(
     prefix = f"{family.layers}.{parts[1]}." if parts[0] == "layers" else ""
     if family.experts is not None and inner == ["feed_forward", "correction"]:
         yield Piece(prefix + family.experts.correction, shape)
-    elif family.experts is not None and len(shape) == 3:
+    elif family.experts is not None and inner[-1] in ("gate_up", "down"):
         stem = prefix + family.experts.block
         yield from _experts(family.experts, stem, inner[-1], shape, whole=whole_experts)
     else:
         suffix = inner[-1]
         order = _order(family, config, ".".join(inner[:-1]))
-        yield Piece(f"{prefix}{_stem(family, config, inner)}.{suffix_of(family, inner)}", shape, order)
+        yield Piece(
+            f"{prefix}{_stem(family, config, inner)}.{suffix_of(family, inner)}", shape, order
+        )
         assert suffix in ("weight", "bias")
 
 

@@ -203,7 +203,7 @@ def _outward(ours: str, start: int, spec: TensorSpec, piece: Piece) -> Move:
 
 def _family(folder: Path, name: str | None, origin: Origin | None) -> Family:
     chosen = name if name is not None else origin.family if origin is not None else None
-    if chosen in FAMILIES:
+    if chosen is not None and chosen in FAMILIES:
         return FAMILIES[chosen]
     raise InputError(
         f"{folder} cannot be exported so",

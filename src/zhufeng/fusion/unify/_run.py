@@ -138,8 +138,8 @@ def _carry(move: Move, reader: TensorReader, writer: TensorWriter) -> None:
         rows = min(step, move.rows - start)
         chunk = np.empty((rows, move.row_bytes), np.uint8)
         at = start * move.row_bytes
-        reader.read(move.source, move.source_start + at, memoryview(chunk.reshape(-1)))
+        reader.read(move.source, move.source_start + at, chunk.reshape(-1).data)
         if order is not None:
             blocks = chunk.reshape(-1, block, move.row_bytes)
             chunk = np.ascontiguousarray(blocks[:, order])
-        writer.write(move.target, move.target_start + at, memoryview(chunk.reshape(-1)))
+        writer.write(move.target, move.target_start + at, chunk.reshape(-1).data)

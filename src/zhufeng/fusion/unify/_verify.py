@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from torch.nn import functional
 from zhufeng.base import InputError, derive_seed, read_json
 from zhufeng.fusion.families import FAMILIES, Family, read_settings
 from zhufeng.fusion.unify._plan import CONFIG
-from zhufeng.models import Decoder, DecoderConfig, read_decoder
+from zhufeng.models import DecoderConfig, read_decoder
 
 Precision = Literal["fp64", "fp32", "bf16"]
 DTYPES: dict[Precision, torch.dtype] = {
@@ -23,7 +22,6 @@ DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
 }
-Logits = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -75,23 +73,23 @@ def verify(
     found = []
     for precision in precisions:
         dtype = DTYPES[precision]
-        theirs, embedding = load_theirs(folder, family, config, dtype)
-        one = run(lambda x, model=theirs: model(x, use_cache=False).logits, embedding, inputs, targets)
-        del theirs, embedding
-        ours = load_ours(canonical, dtype)
-        other = run(lambda x, model=ours: model(x).logits, ours.embedding.weight, inputs, targets)
+        # One after the other: only one of them is in memory.
+        one = run(_load_theirs(folder, family, config, dtype), inputs, targets)
+        other = run(read_decoder(canonical).to(dtype).eval(), inputs, targets)
         found.append(compare(precision, one, other))
     return found
 
 
-def load_ours(canonical: Path, dtype: torch.dtype) -> Decoder:
-    """A canonical folder's decoder in a type; what it keeps in fp32 stays so."""
-    return read_decoder(canonical).to(dtype).eval()
+def run(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, and the gradient of the mean cross-entropy by the embedding's weight.
 
-
-def run(logits_of: Logits, embedding: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits, and the embedding's gradient of the mean cross-entropy."""
-    logits = logits_of(inputs)
+    Args:
+        model: a `Decoder`, or a model of transformers.
+        inputs: tokens, shape (batch, tokens).
+        targets: those that follow, of the same shape.
+    """
+    embedding = next(part for part in model.modules() if isinstance(part, nn.Embedding)).weight
+    logits = model(inputs).logits
     loss = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
     (gradient,) = torch.autograd.grad(loss, [embedding])
     return logits.detach(), gradient
@@ -120,10 +118,10 @@ def _tokens(
     return drawn[:, :-1], drawn[:, 1:]
 
 
-def load_theirs(
+def _load_theirs(
     folder: Path, family: Family, config: DecoderConfig, dtype: torch.dtype
-) -> tuple[nn.Module, Tensor]:
-    """transformers' model in a type, and its embedding.
+) -> nn.Module:
+    """transformers' model in a type.
 
     Raises:
         InputError: transformers has no code for the family.
@@ -153,5 +151,5 @@ def load_theirs(
         model = getattr(transformers, name).from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True, **more
         )
-    model.eval()
-    return model, model.get_input_embeddings().weight
+    evaluated: nn.Module = model.eval()
+    return evaluated
