@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from zhufeng.fusion.unify._plan import CONFIG
 from zhufeng.models import DecoderConfig, read_decoder
 
 Precision = Literal["fp64", "fp32", "bf16"]
+Build = Callable[[torch.dtype], nn.Module]
 DTYPES: dict[Precision, torch.dtype] = {
     "fp64": torch.float64,
     "fp32": torch.float32,
@@ -50,6 +53,7 @@ def verify(
     batch: int = 2,
     tokens: int = 16,
     seed: int = 0,
+    theirs: Build | None = None,
 ) -> list[Difference]:
     """Compare logits and the embedding's gradient on random tokens.
 
@@ -63,6 +67,7 @@ def verify(
         batch: sequences.
         tokens: of each.
         seed: of the tokens.
+        theirs: builds the model in a type, where transformers has no code for it.
 
     Raises:
         InputError: transformers has no code for the family; a folder is damaged.
@@ -70,24 +75,19 @@ def verify(
     settings = read_json(folder / CONFIG)
     family, config = read_settings(settings, str(folder / CONFIG))
     inputs, targets = _tokens(settings, config, (batch, tokens), seed)
+    build = theirs or partial(_load, folder, family, config)
     found = []
     for precision in precisions:
         dtype = DTYPES[precision]
         # One after the other: only one of them is in memory.
-        one = run(_load_theirs(folder, family, config, dtype), inputs, targets)
-        other = run(read_decoder(canonical).to(dtype).eval(), inputs, targets)
-        found.append(compare(precision, one, other))
+        one = _run(build(dtype), inputs, targets)
+        other = _run(read_decoder(canonical).to(dtype).eval(), inputs, targets)
+        found.append(_compare(precision, one, other))
     return found
 
 
-def run(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits, and the gradient of the mean cross-entropy by the embedding's weight.
-
-    Args:
-        model: a `Decoder`, or a model of transformers.
-        inputs: tokens, shape (batch, tokens).
-        targets: those that follow, of the same shape.
-    """
+def _run(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, and the gradient of the mean cross-entropy by the embedding's weight."""
     embedding = next(part for part in model.modules() if isinstance(part, nn.Embedding)).weight
     logits = model(inputs).logits
     loss = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
@@ -95,7 +95,7 @@ def run(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tens
     return logits.detach(), gradient
 
 
-def compare(
+def _compare(
     precision: Precision, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]
 ) -> Difference:
     """How far two pairs of logits and gradients are from each other."""
@@ -118,9 +118,7 @@ def _tokens(
     return drawn[:, :-1], drawn[:, 1:]
 
 
-def _load_theirs(
-    folder: Path, family: Family, config: DecoderConfig, dtype: torch.dtype
-) -> nn.Module:
+def _load(folder: Path, family: Family, config: DecoderConfig, dtype: torch.dtype) -> nn.Module:
     """transformers' model in a type.
 
     Raises:
