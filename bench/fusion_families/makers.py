@@ -101,7 +101,7 @@ SMALL = (
 
 def make(small: Small, folder: Path, seed: int) -> None:
     """Write the model into `folder`, which exists, in bf16 as checkpoints are."""
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = _build(small)
     stream = torch.Generator().manual_seed(derive_seed(seed, "families", small.name))
     for parameter in model.parameters():
@@ -110,7 +110,7 @@ def make(small: Small, folder: Path, seed: int) -> None:
     model.to(torch.bfloat16)
     for name, buffer in model.named_buffers():
         if "correction" in name:
-            buffer.copy_(0.1 * torch.randn(buffer.shape, generator=stream))
+            torch.randn(tuple(buffer.shape), generator=stream, out=buffer).mul_(0.1)
     if isinstance(model, Spark):
         model.save(folder)
         return
@@ -121,8 +121,8 @@ def make(small: Small, folder: Path, seed: int) -> None:
 
 def _build(small: Small) -> torch.nn.Module:
     if small.name == SPARK:
-        own = {"vocab_size": 96, "hidden_size": 64, "ffn_hidden_size": 96, "num_layers": 3}
-        return Spark(SparkConfig(**own, num_heads=4, **small.settings))
+        own: dict[str, Any] = {"vocab_size": 96, "hidden_size": 64, "ffn_hidden_size": 96}
+        return Spark(SparkConfig(**own, num_layers=3, num_heads=4, **small.settings))
     config = getattr(transformers, f"{small.kind}Config")(**{**_PLAIN, **small.settings})
     model: torch.nn.Module = getattr(transformers, f"{small.kind}ForCausalLM")(config)
     return model

@@ -54,7 +54,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.out_proj(self._mixed(self.layer_norm(x)))
         inner = self.final_layer_norm(x)
-        return x + self.fc2(_fast_gelu(self.fc0(inner)) * self.fc1(inner))
+        out: Tensor = x + self.fc2(_fast_gelu(self.fc0(inner)) * self.fc1(inner))
+        return out
 
     def _mixed(self, x: Tensor) -> Tensor:
         batch, tokens, wide = x.shape

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.conftest import Answer
 from tests.fusion.ledger.samples import filled
 from tests.fusion.merge.folders import random_weights, write_model
 from tests.fusion.mix.tiny import byte_level, write_member
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from zhufeng.fusion.ledger import audit
 
@@ -32,6 +33,37 @@ def write_recipe(folder: Path, layers: int = 3) -> Path:
     models = [{"model": str(folder / f"m{n}"), "parameters": {"weight": 0.5}} for n in range(2)]
     recipe.write_text(json.dumps({"merge_method": "linear", "models": models}))
     return recipe
+
+
+def write_llama(folder: Path) -> Path:
+    config = LlamaConfig(
+        vocab_size=40,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_another_family_is_brought_here_compared_and_brought_back(
+    zhufeng: Call, tmp_path: Path
+) -> None:
+    theirs, ours = write_llama(tmp_path / "theirs"), tmp_path / "ours"
+    assert "llama: 12 tensors" in zhufeng("fuse", "unify", theirs, "-o", ours).out
+    told = json.loads(zhufeng("fuse", "verify", theirs, ours, "--precision", "bf16", "--json").out)
+    assert [(one["logits"], one["gradient"]) for one in told] == [(0.0, 0.0)]
+    assert zhufeng("fuse", "export", ours, "-o", tmp_path / "back", "--json").code == 0
+    back = load_file(tmp_path / "back" / "model.safetensors")
+    first = load_file(theirs / "model.safetensors")
+    assert all(torch.equal(back[name], first[name]) for name in first)
+    weights = load_file(ours / "model.safetensors")
+    weights["layers.0.attention.q.weight"][0] += 1
+    save_file(weights, ours / "model.safetensors")
+    assert zhufeng("fuse", "verify", theirs, ours).code == 1
+    assert zhufeng("fuse", "export", ours, "-o", tmp_path / "no", "--family", "qwen3").code == 2
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_merge_is_planned_and_run(zhufeng: Call, tmp_path: Path) -> None:

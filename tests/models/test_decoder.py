@@ -68,7 +68,7 @@ def configs(draw: st.DrawFn) -> DecoderConfig:
         activation=draw(st.sampled_from(["silu", "gelu", "gelu_tanh", "relu2"])),
         moe=draw(st.sampled_from([None, moe])),
         window=draw(st.sampled_from([None, 1, 3, 8])),
-        **{flag: draw(st.booleans()) for flag in flags},
+        **{flag: draw(st.booleans()) for flag in flags},  # type: ignore[arg-type]
     )
 
 

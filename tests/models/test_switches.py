@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -16,6 +16,8 @@ from zhufeng.models import (
     RotaryScaling,
     initialise,
 )
+from zhufeng.models._decoder import Layer
+from zhufeng.models._moe import Moe
 
 LATENT = LatentConfig(kv_rank=16, rotary_width=4, value_width=8, query_rank=12)
 MOE = MoeConfig(
@@ -38,6 +40,10 @@ def decoder(**switches: Any) -> Decoder:
     for parameter in model.parameters():
         parameter.data *= 5 if parameter.dim() > 1 else 1
     return model
+
+
+def experts(model: Decoder) -> Moe:
+    return cast("Moe", cast("Layer", model.layers[1]).feed_forward)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +86,7 @@ def test_the_order_of_neighbours_changes_no_more_than_rounding() -> None:
 
 def test_frequencies_and_routers_stay_in_fp32() -> None:
     model = decoder(moe=MOE, rotary_base=500.0)
-    attention, moe = model.layers[0].attention, model.layers[1].feed_forward
+    attention, moe = cast("Layer", model.layers[0]).attention, experts(model)
     before = attention.rotary.inverse_wavelengths.clone()
     router = moe.router.weight.detach().clone()
     model.to(torch.bfloat16)
@@ -91,12 +97,10 @@ def test_frequencies_and_routers_stay_in_fp32() -> None:
 
 
 def test_only_experts_of_the_best_groups_are_used() -> None:
-    moe = decoder(moe=MOE).layers[1].feed_forward
+    moe = experts(decoder(moe=MOE))
     scores = torch.tensor([[0.9, 0.0, 0.5, 0.5, 0.6, 0.1, 0.2, 0.3]])
     # Groups are worth 0.9, 1.0, 0.7 and 0.5: the best single expert is in the second best.
-    assert sorted(moe._choose(scores)[0].tolist()) == [0, 2] or sorted(
-        moe._choose(scores)[0].tolist()
-    ) == [0, 3]
+    assert sorted(moe._choose(scores)[0].tolist()) in ([0, 2], [0, 3])
     moe.correction[:] = torch.tensor([0.0, 0, 0, 0, 0, 0, 9, 9])
     assert sorted(moe._choose(scores)[0].tolist()) == [6, 7]
 

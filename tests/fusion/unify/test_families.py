@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,36 @@ from fusion_families.makers import SMALL, Small, make
 from fusion_families.measure import differences
 from zhufeng.base import InputError
 from zhufeng.fusion.families import FAMILIES, read_settings
-from zhufeng.fusion.unify import export, plan_unify, unify, verify
+from zhufeng.fusion.unify import _run, export, plan_unify, unify, verify
 from zhufeng.models import Decoder, DecoderConfig, initialise, read_decoder, write_decoder
 
 WEIGHTS = "model.safetensors"
+SIZES = {
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "head_dim",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "num_experts",
+    "num_local_experts",
+    "n_routed_experts",
+    "num_experts_per_tok",
+    "moe_topk",
+    "moe_intermediate_size",
+    "kv_lora_rank",
+    "q_lora_rank",
+    "qk_rope_head_dim",
+    "qk_nope_head_dim",
+    "v_head_dim",
+    "n_group",
+    "topk_group",
+    "first_k_dense_replace",
+    "n_shared_experts",
+    "routed_scaling_factor",
+}
 SMALL_NAMED = {small.name: small for small in SMALL}
 
 
@@ -61,19 +88,12 @@ def test_a_changed_weight_is_seen(tmp_path: Path) -> None:
 def test_what_a_file_leaves_out_is_transformers_default(kind: str) -> None:
     """But for sizes, which every file has."""
     full = getattr(transformers, f"{kind}Config")().to_dict()
-    sizes = (
-        "model_type vocab_size hidden_size intermediate_size num_hidden_layers head_dim"
-        " num_attention_heads num_key_value_heads num_experts num_local_experts n_routed_experts"
-        " num_experts_per_tok moe_topk moe_intermediate_size kv_lora_rank q_lora_rank"
-        " qk_rope_head_dim qk_nope_head_dim v_head_dim n_group topk_group first_k_dense_replace"
-        " n_shared_experts routed_scaling_factor"
-    ).split()
     if full.get("head_dim") is None:
         # A quotient, which for GLM-4.5's default sizes is none.
         full["head_dim"] = 128
     if "num_experts" in full and full["num_experts"] == 1:
         full |= {"num_experts": 8, "moe_topk": 2}
-    short = {key: full[key] for key in sizes if key in full}
+    short = {key: full[key] for key in SIZES if key in full}
     assert read_settings(short, "short")[1] == read_settings(full, "full")[1]
 
 
@@ -112,8 +132,6 @@ def test_written_settings_are_read_as_they_were(family: str) -> None:
 
 
 def _config_of(small: Small) -> DecoderConfig:
-    import tempfile  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory() as name:
         return plan_unify(made(Path(name) / "x", small.name)).config
 
@@ -206,8 +224,6 @@ def test_experts_in_one_tensor_are_the_same_model(tmp_path: Path) -> None:
 def test_taken_up_after_a_failure_the_bytes_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zhufeng.fusion.unify import _run  # noqa: PLC0415
-
     theirs = made(tmp_path / "theirs", "DeepSeek-V3")
     unify(theirs, tmp_path / "whole")
     carry, left = _run._carry, iter(range(9))
@@ -222,7 +238,12 @@ def test_taken_up_after_a_failure_the_bytes_are_the_same(
         unify(theirs, tmp_path / "ours")
     assert not (tmp_path / "ours").exists()
     again: list[str] = []
-    monkeypatch.setattr(_run, "_carry", lambda m, r, w: (again.append(m.target), carry(m, r, w)))
+
+    def counting(move: Any, *args: Any) -> None:
+        again.append(move.target)
+        carry(move, *args)
+
+    monkeypatch.setattr(_run, "_carry", counting)
     plan = unify(theirs, tmp_path / "ours")
     assert 0 < len(set(again)) < len(plan.moves)
     for name in (WEIGHTS, "config.json", "origin.json"):
