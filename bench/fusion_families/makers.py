@@ -110,7 +110,7 @@ def make(small: Small, folder: Path, seed: int) -> None:
     model.to(torch.bfloat16)
     for name, buffer in model.named_buffers():
         if "correction" in name:
-            torch.randn(tuple(buffer.shape), generator=stream, out=buffer).mul_(0.1)
+            buffer.copy_(0.1 * torch.randn(buffer.shape, generator=stream))
     if isinstance(model, Spark):
         model.save(folder)
         return
@@ -119,13 +119,12 @@ def make(small: Small, folder: Path, seed: int) -> None:
         _rename(folder)
 
 
-def _build(small: Small) -> torch.nn.Module:
+def _build(small: Small) -> Any:
     if small.name == SPARK:
         own: dict[str, Any] = {"vocab_size": 96, "hidden_size": 64, "ffn_hidden_size": 96}
         return Spark(SparkConfig(**own, num_layers=3, num_heads=4, **small.settings))
     config = getattr(transformers, f"{small.kind}Config")(**{**_PLAIN, **small.settings})
-    model: torch.nn.Module = getattr(transformers, f"{small.kind}ForCausalLM")(config)
-    return model
+    return getattr(transformers, f"{small.kind}ForCausalLM")(config)
 
 
 def _rename(folder: Path) -> None:

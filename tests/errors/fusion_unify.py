@@ -30,14 +30,8 @@ LLAMA = {
 
 
 def ours(folder: Path, **switches: object) -> Path:
-    config = DecoderConfig(
-        vocabulary=8,
-        layers=1,
-        width=8,
-        heads=1,
-        ff_width=8,
-        **switches,  # type: ignore[arg-type]
-    )
+    plain = {"vocabulary": 8, "layers": 1, "width": 8, "heads": 1, "ff_width": 8}
+    config = DecoderConfig(**{**plain, **switches})  # type: ignore[arg-type]
     model = Decoder(config)
     initialise(model, 0)
     folder.mkdir(exist_ok=True)

@@ -28,6 +28,7 @@ from tests.errors import (
     fusion_ledger,
     fusion_merge,
     fusion_mix,
+    fusion_moe,
     fusion_small,
     fusion_unify,
     fusion_union,
@@ -59,7 +60,7 @@ ROOMS = (
     *(hdl, hdl_command, hdl_compile, hdl_graph, hdl_memories, hdl_modules, hdl_signals),
     *(hdl_oracle, hdl_reader, hdl_sim, hdl_streams, hdl_types, hdl_verify),
     *(fusion_distil, fusion_experts, fusion_ledger, fusion_merge),
-    *(fusion_mix, fusion_small, fusion_unify, fusion_union),
+    *(fusion_mix, fusion_moe, fusion_small, fusion_unify, fusion_union),
     *(models, records, route, stack, training, workload),
 )
 SOURCE = Path(zhufeng.__file__).parent

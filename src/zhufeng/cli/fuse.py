@@ -30,8 +30,8 @@ _NO_TALK = Talk()
 _Output = Annotated[Path, Parameter(name=("--output", "-o"))]
 
 app = App(name="fuse", help="Several models into one.")
-for _name in ("unify", "verify", "export"):
-    app.command(f"zhufeng.cli.fuse_unify:{_name}", name=_name)
+for _name in ("unify", "verify", "export", "unite", "experts"):
+    app.command(f"zhufeng.cli.fuse_folders:{_name}", name=_name)
 
 
 @app.command

@@ -127,7 +127,8 @@ def _folder(path: Path, value: object) -> str:
 
 def _tokenizer(path: Path, value: object, table: Mapping[str, Any]) -> dict[str, Any]:
     if value == "union":
-        raise _unsupported(path, "a tokenizer_source that is base or a model", "union")
+        expected = "a tokenizer_source that is base or a model (zhufeng fuse unite makes one)"
+        raise _unsupported(path, expected, "union")
     chosen = table.get("base_model") if value == "base" else value
     return {} if chosen is None else {"tokenizer": _folder(path, chosen)}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         plan_rows,
     )
     from zhufeng.fusion.vocabulary._union import United, unite_tokenizers
+    from zhufeng.fusion.vocabulary._unite import unite
 
 __getattr__ = lazy_names(
     __name__,
@@ -33,6 +34,7 @@ __getattr__ = lazy_names(
         "pieces": "_rows",
         "plan_rows": "_rows",
         "read_vocabulary": "_read",
+        "unite": "_unite",
         "unite_tokenizers": "_union",
     },
     extra="fusion",
@@ -50,5 +52,6 @@ __all__ = [
     "pieces",
     "plan_rows",
     "read_vocabulary",
+    "unite",
     "unite_tokenizers",
 ]

@@ -1,4 +1,4 @@
-"""``zhufeng fuse unify``, ``verify`` and ``export``: other families and the one architecture."""
+"""``zhufeng fuse unify``, ``verify``, ``export``, ``unite`` and ``experts``: folders to folders."""
 
 from __future__ import annotations
 
@@ -100,6 +100,61 @@ def verify(
         columns = ("precision", "logits differ by", "of", "embedding's gradient by", "of")
         emit_table(columns, rows)
     return 0 if all(one.none for one in found) else FINDING
+
+
+def unite(
+    folder: Path,
+    *folders: Path,
+    output: _Output,
+    base: Whole = 0,
+    talk: Talk = _NO_TALK,
+) -> int:
+    """Bring models to the union of their tokenizers, so that they can be merged.
+
+    Parameters
+    ----------
+    folder
+        Models with a tokenizer.json, each of another name.
+    output
+        The folder to make, with a model each.
+    base
+        Number of the model whose tokenizer the union begins with, from 0.
+    """
+    talk.begin()
+    from zhufeng.fusion.vocabulary import unite as bring  # noqa: PLC0415 (torch)
+
+    counts = bring((folder, *folders), output.resolve(), base)
+    if talk.json:
+        emit_json({"folder": str(output), "rows": counts})
+        return 0
+    columns = list(next(iter(counts.values())))
+    rows = [[name, *(f"{of[key]:,}" for key in columns)] for name, of in counts.items()]
+    emit_table(("rows of", *columns), rows)
+    emit(f"\n{output}\n")
+    return 0
+
+
+def experts(recipe: Path, /, *, output: _Output, talk: Talk = _NO_TALK) -> int:
+    """Put dense models together as one mixture of experts; killed, the same command goes on.
+
+    Parameters
+    ----------
+    recipe
+        A TOML file: base, [[experts]] each (model, texts), active, router.
+    output
+        The canonical folder to make.
+    """
+    talk.begin()
+    from zhufeng.fusion.experts import assemble, read_experts  # noqa: PLC0415 (torch)
+
+    plan = assemble(read_experts(recipe), output.resolve())
+    size = sum(plan.layout.sizes.values())
+    if talk.json:
+        told = {"folder": str(output), "experts": len(plan.recipe.experts), "bytes": size}
+        emit_json(told)
+    else:
+        emit(f"{len(plan.recipe.experts)} experts, {size:,} bytes\n{output}\n")
+    return 0
 
 
 def _tell(plan: LayoutPlan, output: Path, talk: Talk) -> None:

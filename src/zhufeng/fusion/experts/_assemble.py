@@ -1,0 +1,118 @@
+"""A mixture put together: tensors copied by pieces, routers made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zhufeng.base import sha256_json, to_json, track
+from zhufeng.fusion.experts._plan import CONFIG, ExpertsPlan, plan_experts
+from zhufeng.fusion.experts._recipe import ExpertsRecipe
+from zhufeng.fusion.experts._routers import hidden_routers, random_routers, train_routers
+from zhufeng.fusion.tensors import TensorReader, TensorWriter, drafted
+from zhufeng.models import DECODER, Decoder, read_decoder
+
+VERSION = 1
+"""Of what is written: a draft of another version is not taken up."""
+
+_CHUNK_BYTES = 16 << 20
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+_COPIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def assemble(recipe: ExpertsRecipe, out: Path) -> ExpertsPlan:
+    """Make one mixture of experts from dense models.
+
+    Tensors are copied by pieces, whatever their size. Routers from hidden states need the base in
+    memory; routers that are trained need the mixture.
+
+    Args:
+        recipe: what becomes what.
+        out: the canonical folder that is made, whole or absent. Nothing stands there, its parent
+            does. Killed, the same call goes on to the same bytes.
+
+    Raises:
+        InputError: models differ, or cannot become a mixture; a text is empty; a folder is
+            damaged; `out` stands already; the disk is full.
+    """
+    plan = plan_experts(recipe)
+    with drafted(out, _key(plan)) as draft:
+        routers = _first_routers(plan)
+        _write(plan, routers, draft)
+        DECODER.write_json(draft / CONFIG, plan.config)
+        if recipe.router == "trained":
+            _train(plan, draft)
+        for name in _COPIED:
+            if (Path(recipe.base) / name).is_file():
+                shutil.copyfile(Path(recipe.base) / name, draft / name)
+    return plan
+
+
+def _key(plan: ExpertsPlan) -> str:
+    paths = {
+        source.folder / info.file for source in plan.sources for info in source.tensors.values()
+    }
+    files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(paths)]
+    return sha256_json([VERSION, to_json(plan.recipe), files])
+
+
+def _first_routers(plan: ExpertsPlan) -> Tensor:
+    if plan.recipe.router != "random":
+        return hidden_routers(plan.recipe)
+    shape = (len(plan.recipe.experts), plan.dense.width)
+    return random_routers(plan.recipe, shape, range(plan.dense.layers))
+
+
+def _write(plan: ExpertsPlan, routers: Tensor, draft: Path) -> None:
+    with ExitStack() as stack:
+        readers = [stack.enter_context(TensorReader(source)) for source in plan.sources]
+        writer = stack.enter_context(TensorWriter(draft, plan.layout, plan.layout.sha256))
+        waiting = [name for name in plan.layout.tensors if name not in writer.finished]
+        for name in track(waiting, "putting experts together", len(waiting)):
+            if name in plan.parts:
+                _copy(plan, name, readers, writer)
+            else:
+                layer = int(name.split(".")[1])
+                dtype = _DTYPES[plan.layout.tensors[name].dtype]
+                writer.write(name, 0, _bytes(routers[layer].to(dtype)))
+            writer.finish(name, {})
+
+
+def _copy(plan: ExpertsPlan, name: str, readers: list[TensorReader], writer: TensorWriter) -> None:
+    at = 0
+    for part in plan.parts[name]:
+        for start in range(0, part.bytes, _CHUNK_BYTES):
+            chunk = np.empty(min(_CHUNK_BYTES, part.bytes - start), np.uint8).data
+            readers[part.source].read(part.name, start, chunk)
+            writer.write(name, at + start, chunk)
+        at += part.bytes
+
+
+def _train(plan: ExpertsPlan, draft: Path) -> None:
+    """Learn from the first routers, which are written, and write over them."""
+    model: Decoder = read_decoder(draft).eval()
+    trained = train_routers(model, plan.recipe)
+    for name in plan.routers:
+        info = plan.layout.tensors[name]
+        path = draft / info.file
+        with path.open("r+b") as file:
+            file.seek(info.offset)
+            file.write(_bytes(trained[int(name.split(".")[1])].to(_DTYPES[info.dtype])))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    data: memoryview = tensor.contiguous().view(torch.uint8).numpy().reshape(-1).data
+    return data

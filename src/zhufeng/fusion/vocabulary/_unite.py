@@ -1,0 +1,182 @@
+"""Whole folders brought to one vocabulary, so that they can be merged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zhufeng.base import InputError, read_json, sha256_json, shown, track, write_durable
+from zhufeng.fusion.tensors import (
+    TensorFolder,
+    TensorReader,
+    TensorSpec,
+    TensorWriter,
+    drafted,
+    lay_out,
+    open_tensors,
+)
+from zhufeng.fusion.vocabulary._read import TOKENIZER, Vocabulary, read_vocabulary
+from zhufeng.fusion.vocabulary._rows import RowPlan, make_rows, plan_rows
+from zhufeng.fusion.vocabulary._union import United, unite_tokenizers
+
+VERSION = 1
+"""Of what is written: a draft of another version is not taken up."""
+
+CONFIG = "config.json"
+# Rows a token: as the one decoder names them, and as most families do.
+_ROWS = ("embedding.weight", "head.weight", "model.embed_tokens.weight", "lm_head.weight")
+_SIZES = ("vocabulary", "vocab_size")
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+_CHUNK_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One model, and where its united rows come from."""
+
+    name: str
+    tensors: TensorFolder
+    config: Mapping[str, Any]
+    plan: RowPlan
+
+    @property
+    def by_token(self) -> list[str]:
+        """Its tensors with a row a token."""
+        return [name for name in _ROWS if name in self.tensors.tensors]
+
+
+def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[str, int]]:
+    """Bring models with tokenizers of their own to one: the union of all tokens.
+
+    Args:
+        folders: canonical folders, or models as Hugging Face has them, each of another name, with
+            a ``tokenizer.json``.
+        out: the folder that is made, whole or absent: a folder each, by its name, with the united
+            tokenizer and a row for each of its tokens. Nothing stands there, its parent does.
+        base: whose tokenizer the union begins with.
+
+    Returns:
+        Of each model, how many rows come from where (`Origin`).
+
+    Raises:
+        InputError: tokenizers are of different kinds; a folder has no tokenizer, or no embedding
+            of a known name; a file is damaged; `out` stands already; the disk is full.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names) or not 0 <= base < len(names):
+        raise InputError(
+            "the models cannot be united",
+            expected="folders, each of another name, and the base's number among them",
+            came=f"{', '.join(map(shown, names)) or 'none'}; base {base}",
+            do="rename one of them, or number the base from 0",
+        )
+    vocabularies = [read_vocabulary(folder) for folder in folders]
+    union = unite_tokenizers(vocabularies, base)
+    pairs = zip(folders, vocabularies, strict=True)
+    sources = [_source(folder, vocabulary, union) for folder, vocabulary in pairs]
+    with drafted(out, _key(union, sources)) as draft:
+        for source in sources:
+            _bring(source, union, draft / source.name)
+    return {source.name: source.plan.counts() for source in sources}
+
+
+def _source(folder: Path, vocabulary: Vocabulary, union: United) -> _Source:
+    tensors = open_tensors(folder)
+    config = read_json(folder / CONFIG)
+    rows = [tensors.tensors[name] for name in _ROWS if name in tensors.tensors]
+    fits = rows and isinstance(config, dict) and len({info.shape for info in rows}) == 1
+    if not fits or len(rows[0].shape) != 2 or rows[0].dtype not in _DTYPES:  # noqa: PLR2004
+        raise InputError(
+            f"{folder} cannot be brought to another vocabulary",
+            expected=f"a configuration, and matrices of floats called {' or '.join(_ROWS)}",
+            came=", ".join(f"{info.name} {list(info.shape)}" for info in rows) or "none of them",
+            do="bring the model to the one architecture first: zhufeng fuse unify",
+        )
+    plan = plan_rows(union, vocabulary, rows[0].shape[0], union.size)
+    return _Source(folder.resolve().name, tensors, config, plan)
+
+
+def _key(union: United, sources: Sequence[_Source]) -> str:
+    files = [
+        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        for source in sources
+        for path in sorted(
+            {source.tensors.folder / info.file for info in source.tensors.tensors.values()}
+        )
+    ]
+    return sha256_json([VERSION, union.data, files])
+
+
+def _bring(source: _Source, union: United, folder: Path) -> None:
+    """One model; its configuration is written last, and says that all is there."""
+    if (folder / CONFIG).exists():
+        return
+    folder.mkdir(exist_ok=True)
+    specs = [
+        TensorSpec(info.name, info.dtype, _shape(source, info.name))
+        for info in source.tensors.tensors.values()
+    ]
+    layout = lay_out(specs, {"format": "pt"})
+    with (
+        TensorReader(source.tensors) as reader,
+        TensorWriter(folder, layout, layout.sha256) as writer,
+    ):
+        waiting = [name for name in layout.tensors if name not in writer.finished]
+        for name in track(waiting, f"uniting {source.name}", len(waiting)):
+            (_rows if name in source.by_token else _copy)(source, name, reader, writer)
+            writer.finish(name, {})
+    for path in sorted(source.tensors.folder.iterdir()):
+        if path.is_file() and path.suffix in (".json", ".jinja", ".md", "") and _belongs(path):
+            shutil.copyfile(path, folder / path.name)
+    write_durable(folder / TOKENIZER, json.dumps(union.data, ensure_ascii=False).encode())
+    sizes = dict.fromkeys((key for key in _SIZES if key in source.config), union.size)
+    config = json.dumps({**source.config, **sizes}, indent=1, ensure_ascii=False)
+    write_durable(folder / CONFIG, config.encode() + b"\n")
+
+
+def _belongs(path: Path) -> bool:
+    """Neither weights nor what is written anew, nor files of one tokenizer alone."""
+    own = {CONFIG, TOKENIZER, "manifest.json", "vocab.json", "added_tokens.json"}
+    return path.name not in own and not path.name.endswith(".index.json")
+
+
+def _shape(source: _Source, name: str) -> tuple[int, ...]:
+    shape = source.tensors.tensors[name].shape
+    return (source.plan.rows, *shape[1:]) if name in source.by_token else shape
+
+
+def _rows(source: _Source, name: str, reader: TensorReader, writer: TensorWriter) -> None:
+    info = source.tensors.tensors[name]
+    row_bytes = info.bytes // info.shape[0]
+
+    def read(first: int, last: int) -> Tensor:
+        buffer = bytearray((last - first) * row_bytes)
+        reader.read(name, first * row_bytes, memoryview(buffer))
+        return torch.frombuffer(buffer, dtype=_DTYPES[info.dtype]).view(last - first, -1)
+
+    at = 0
+    for rows in make_rows(source.plan, read):
+        data = rows.contiguous().view(torch.uint8).numpy().reshape(-1).data
+        writer.write(name, at, data)
+        at += len(data)
+
+
+def _copy(source: _Source, name: str, reader: TensorReader, writer: TensorWriter) -> None:
+    size = source.tensors.tensors[name].bytes
+    for start in range(0, size, _CHUNK_BYTES):
+        chunk = np.empty(min(_CHUNK_BYTES, size - start), np.uint8).data
+        reader.read(name, start, chunk)
+        writer.write(name, start, chunk)
