@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import math
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -60,11 +59,11 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
     Args:
         recipe: what is merged.
         out: the folder that is made; nothing stands there, its parent does.
-        threads: at work on tensors; as many as there are cores where None.
+        threads: at work on tensors; as the plan has them where None.
 
     Raises:
-        InputError: the plan has problems, `out` stands already, a source holds NaN or infinity,
-            or the disk is full.
+        InputError: the plan has problems, `out` stands already or has no parent, a source holds
+            NaN or infinity, or the disk is full.
     """
     settled = plan(recipe)
     _check(settled)
@@ -75,12 +74,19 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
             came="a folder" if out.is_dir() else "a file",
             do="name another folder, or remove it",
         )
+    if not out.parent.is_dir():
+        raise InputError(
+            f"{out} has no place",
+            expected="a name in a folder that stands",
+            came=f"no folder {out.parent}",
+            do="make that folder first",
+        )
     key = _key(settled)
     draft = out.with_name(f".{out.name}.draft-{key[:16]}")
     with exclusive(out.parent):
         draft.mkdir(exist_ok=True)
         try:
-            lineage = _fill(settled, draft, key, threads or os.cpu_count() or 1)
+            lineage = _fill(settled, draft, key, threads or settled.threads)
         except NotFiniteError:
             shutil.rmtree(draft)
             raise
