@@ -16,6 +16,8 @@ from typing import Any
 
 from fusion_merge.synthetic import LARGE, SMALL, Size, make
 from harness import Figure, Report, median, ratios
+from zhufeng.base import parse
+from zhufeng.fusion.merge import Recipe, plan
 
 _CHILD = Path(__file__).with_name("child.py")
 # The rival's at its best: the faster of these counts in each round.
@@ -75,8 +77,9 @@ def measure(quick: bool, seed: int, matches: tuple[Match, ...] = MATCHES) -> Rep
                 if quick and (cold or not match.quick):
                     figures |= dict.fromkeys(_named(name), Figure(None))
                     continue
-                took = _rounds(_recipe(match, scratch, seed), scratch, quick=quick, cold=cold)
-                rows += _rows(match, took, cold=cold)
+                recipe = _recipe(match, scratch, seed)
+                took = _rounds(recipe, scratch, quick=quick, cold=cold)
+                rows += [*_rows(match, took, cold=cold), _predicted(match, recipe, cold=cold)]
                 peaks += [one.peak_bytes / _GB for one in took["ours"]]
                 figures |= _figures(name, took)
     figures["peak_gb"] = Figure(max(peaks), min(peaks), max(peaks), len(peaks))
@@ -157,6 +160,18 @@ def _figures(name: str, took: Mapping[str, list[Took]]) -> dict[str, Figure]:
     walls = [one.wall_s for one in took["ours"]]
     floors = [one.wall_s for one in took["floor"]]
     return dict(zip(_named(name), (ratios(_best(took), walls), ratios(walls, floors)), strict=True))
+
+
+def _predicted(match: Match, recipe: Mapping[str, Any], *, cold: bool) -> dict[str, object]:
+    """What the plan says before data moves."""
+    settled = plan(parse(Recipe, recipe, "recipe"))
+    return {
+        "merge": match.name,
+        "cache": "cold" if cold else "warm",
+        "how": "predicted",
+        "wall_s": settled.seconds(),
+        "peak_gb": settled.memory_bytes() / _GB,
+    }
 
 
 def _rows(match: Match, took: Mapping[str, list[Took]], *, cold: bool) -> list[dict[str, object]]:
