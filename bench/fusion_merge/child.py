@@ -27,9 +27,10 @@ def _mergekit(table: dict[str, Any], out: Path, **options: Any) -> Callable[[], 
     from mergekit.merge import run_merge  # type: ignore[import-untyped]  # noqa: PLC0415 (one rival a process)
     from mergekit.options import MergeOptions  # type: ignore[import-untyped]  # noqa: PLC0415 (one rival a process)
 
+    options |= {"quiet": True, "copy_tokenizer": False, "write_model_card": False}
     names = {"method": "merge_method", "base": "base_model"}
     config = MergeConfiguration.model_validate({names.get(k, k): v for k, v in table.items()})
-    chosen = MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True, **options)
+    chosen = MergeOptions(num_threads=os.cpu_count(), **options)
     return lambda: run_merge(config, str(out), chosen)
 
 

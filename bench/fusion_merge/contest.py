@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,15 @@ from typing import Any
 
 from fusion_merge.synthetic import LARGE, SMALL, Size, make
 from harness import Figure, Report, median, ratios
+from zhufeng.base import parse
+from zhufeng.fusion.merge import Recipe, plan
 
 _CHILD = Path(__file__).with_name("child.py")
 # The rival's at its best: the faster of these counts in each round.
 _RIVALS = ("mergekit", "mergekit-async")
-_ROUNDS, _QUICK_ROUNDS = 5, 2
+_ROUNDS = 5
+_QUICK_RIVALS = ("mergekit-async",)
+_QUICK_S = 60.0  # for one match, unless a single round takes longer
 _GB = 1e9
 
 
@@ -33,12 +38,13 @@ class Match:
     table: Mapping[str, Any]
     each: Mapping[str, float]
     with_base: bool
+    quick: bool = True
 
 
 _ARITHMETIC = {"weight": 0.5, "density": 0.5}
 MATCHES = (
     Match("linear", LARGE, 2, {"method": "linear"}, {"weight": 0.5}, with_base=False),
-    Match("linear_3", LARGE, 3, {"method": "linear"}, {"weight": 0.5}, with_base=False),
+    Match("linear_3", LARGE, 3, {"method": "linear"}, {"weight": 0.5}, False, quick=False),
     Match("slerp", LARGE, 2, {"method": "slerp", "parameters": {"t": 0.4}}, {}, with_base=True),
     Match("ties", SMALL, 3, {"method": "ties"}, _ARITHMETIC, with_base=True),
     Match("dare_ties", SMALL, 3, {"method": "dare_ties"}, _ARITHMETIC, with_base=True),
@@ -55,19 +61,27 @@ class Took:
 
 
 def measure(quick: bool, seed: int, matches: tuple[Match, ...] = MATCHES) -> Report:
-    """Every match, warm and cold, in a scratch folder of about 15 GB."""
+    """Every match, warm and cold, in a scratch folder of about 15 GB.
+
+    With `quick` two models at most and files in memory, against one of mergekit's ways; the
+    other figures are null.
+    """
     rows: list[dict[str, object]] = []
     figures: dict[str, Figure] = {}
     peaks: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="fusion-merge-") as name:
-        scratch = Path(name)
+    with tempfile.TemporaryDirectory(prefix="fusion-merge-") as folder:
+        scratch = Path(folder)
         for match in matches:
-            recipe = _recipe(match, scratch, seed)
             for cold in (False, True):
-                took = _rounds(recipe, scratch, _QUICK_ROUNDS if quick else _ROUNDS, cold=cold)
-                rows += _rows(match, took, cold=cold)
+                name = match.name + "_cold" * cold
+                if quick and (cold or not match.quick):
+                    figures |= dict.fromkeys(_named(name), Figure(None))
+                    continue
+                recipe = _recipe(match, scratch, seed)
+                took = _rounds(recipe, scratch, quick=quick, cold=cold)
+                rows += [*_rows(match, took, cold=cold), _predicted(match, recipe, cold=cold)]
                 peaks += [one.peak_bytes / _GB for one in took["ours"]]
-                figures |= _figures(match.name + "_cold" * cold, took)
+                figures |= _figures(name, took)
     figures["peak_gb"] = Figure(max(peaks), min(peaks), max(peaks), len(peaks))
     return Report(figures, {"rows": rows})
 
@@ -84,33 +98,47 @@ def _recipe(match: Match, scratch: Path, seed: int) -> dict[str, Any]:
 
 
 def _rounds(
-    recipe: Mapping[str, Any], scratch: Path, count: int, *, cold: bool
+    recipe: Mapping[str, Any], scratch: Path, *, quick: bool, cold: bool
 ) -> dict[str, list[Took]]:
-    """All ways in turn, `count` times, so that a busy minute hits them all."""
+    """All ways in turn, again and again, so that a busy minute hits them all."""
+    # Uncounted: a guest's memory costs most where it is touched for the first time.
+    _once("floor", recipe, scratch / "out")
     took: dict[str, list[Took]] = {}
-    for _ in range(count):
-        for how in ("floor", "ours", *_RIVALS):
-            _cache(scratch, cold=cold)
+    began = time.monotonic()
+    for done in range(_ROUNDS):
+        # In a hurry another round is begun if one as long as those before ends in time.
+        if quick and done and (time.monotonic() - began) * (1 + 1 / done) > _QUICK_S:
+            break
+        for how in ("floor", "ours", *(_QUICK_RIVALS if quick else _RIVALS)):
+            _cache(recipe, cold=cold)
             took.setdefault(how, []).append(_once(how, recipe, scratch / "out"))
     return took
 
 
 def _once(how: str, recipe: Mapping[str, Any], out: Path) -> Took:
+    threads = {name: text for name, text in os.environ.items() if name != "OMP_NUM_THREADS"}
     ran = subprocess.run(
         [sys.executable, _CHILD, how, json.dumps(recipe), out],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=threads,  # every core, for all alike
     )
     shutil.rmtree(out)
     return Took(**json.loads(ran.stdout.splitlines()[-1]))
 
 
-def _cache(scratch: Path, *, cold: bool) -> None:
+def _folders(recipe: Mapping[str, Any]) -> list[str]:
+    """The sources, each once."""
+    named = [source["model"] for source in recipe["models"]]
+    return list(dict.fromkeys([*named, recipe.get("base", named[0])]))
+
+
+def _cache(recipe: Mapping[str, Any], *, cold: bool) -> None:
     """Have the sources in the page cache, or have none of them there."""
     block = bytearray(1 << 22)
-    for path in scratch.glob("*/model.safetensors"):
-        with path.open("rb", buffering=0) as file:
+    for folder in _folders(recipe):
+        with (Path(folder) / "model.safetensors").open("rb", buffering=0) as file:
             if cold:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -120,13 +148,30 @@ def _cache(scratch: Path, *, cold: bool) -> None:
 
 def _best(took: Mapping[str, list[Took]]) -> list[float]:
     """The rival's wall time in each round, in the faster of its ways."""
-    return [min(r.wall_s for r in ways) for ways in zip(*(took[w] for w in _RIVALS), strict=True)]
+    ways = [runs for how, runs in took.items() if how in _RIVALS]
+    return [min(one.wall_s for one in runs) for runs in zip(*ways, strict=True)]
+
+
+def _named(name: str) -> tuple[str, str]:
+    return f"{name}_wall", f"{name}_over_floor"
 
 
 def _figures(name: str, took: Mapping[str, list[Took]]) -> dict[str, Figure]:
     walls = [one.wall_s for one in took["ours"]]
     floors = [one.wall_s for one in took["floor"]]
-    return {f"{name}_wall": ratios(_best(took), walls), f"{name}_over_floor": ratios(walls, floors)}
+    return dict(zip(_named(name), (ratios(_best(took), walls), ratios(walls, floors)), strict=True))
+
+
+def _predicted(match: Match, recipe: Mapping[str, Any], *, cold: bool) -> dict[str, object]:
+    """What the plan says before data moves."""
+    settled = plan(parse(Recipe, recipe, "recipe"))
+    return {
+        "merge": match.name,
+        "cache": "cold" if cold else "warm",
+        "how": "predicted",
+        "wall_s": settled.seconds(),
+        "peak_gb": settled.memory_bytes() / _GB,
+    }
 
 
 def _rows(match: Match, took: Mapping[str, list[Took]], *, cold: bool) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from zhufeng.base import generator
 from zhufeng.fusion.tensors import TensorSpec, TensorWriter, lay_out
 
 _BLOCK = 1 << 22
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,18 @@ def make(folder: Path, size: Size, seed: int, number: int) -> Path:
 def _weights(
     seed: int, name: str, start: int, count: int, number: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
-    drawn = 0.02 * generator(seed, name, start).standard_normal(count, np.float32)
+    drawn = 0.02 * _normal(seed, count, name, start)
     if number:
-        own = generator(seed, name, start, number).standard_normal(count, np.float32)
-        drawn += 0.002 * own
+        drawn += 0.002 * _normal(seed, count, name, start, number)
     return (drawn.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def _normal(seed: int, count: int, *of: str | int) -> Floats:
+    """A stretch of one long row of normal numbers: to draw all anew takes a minute a model."""
+    start = int(generator(seed, *of).integers(_BLOCK))
+    return _row(seed)[start : start + count]
+
+
+@cache
+def _row(seed: int) -> Floats:
+    return generator(seed, "row").standard_normal(2 * _BLOCK, np.float32)

@@ -207,6 +207,18 @@ def a_merge_where_something_stands(tmp: Path, _: Patch) -> None:
 
 
 @case(
+    "TMP/none/out has no place",
+    "a name in a folder that stands",
+    "no folder TMP/none",
+    "make that folder first",
+)
+def a_merge_into_no_folder(tmp: Path, _: Patch) -> None:
+    write_model(tmp / "a", random_weights(0))
+    sources = [{"model": str(tmp / "a"), "parameters": {"weight": 1}}]
+    run(recipe(models=sources), tmp / "none" / "out", threads=1)
+
+
+@case(
     "TMP/a/model.safetensors cannot be merged",
     "finite numbers",
     "nan in model.norm.weight, element 3",

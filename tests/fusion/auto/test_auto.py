@@ -12,7 +12,8 @@ from torch import Tensor
 
 from tests.fusion.merge.folders import CONFIG, random_weights, write_model
 from tests.fusion.vocabulary.makers import CODE, ENGLISH, byte_level, put, word_piece
-from zhufeng.fusion.auto import Pair, auto, read_licence
+from zhufeng.fusion.auto import Pair, auto
+from zhufeng.fusion.licences import read_licence
 
 BASE = random_weights(0, torch.bfloat16)
 

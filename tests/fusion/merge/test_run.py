@@ -215,6 +215,32 @@ def test_a_tied_head_meets_one_of_its_own(tmp_path: Path) -> None:
     assert not json.loads((tmp_path / "out" / "config.json").read_text())["tie_word_embeddings"]
 
 
+def test_whole_numbers_are_copied_from_the_base(tmp_path: Path) -> None:
+    models = []
+    for number in range(3):
+        weights = {**random_weights(number), "model.positions": torch.arange(100) + number}
+        models.append(write_model(tmp_path / f"m{number}", weights))
+    found = merge(ties(models), tmp_path / "out")["model.positions"]
+    assert torch.equal(found, torch.arange(100))
+    lineage = parse(Lineage, json.loads((tmp_path / "out" / "lineage.json").read_text()), "l")
+    assert ["model.positions" in o.tensors for o in lineage.sources] == [True, False, False]
+
+
+def test_types_and_files_of_sources_may_differ(tmp_path: Path) -> None:
+    """One in shards, one in bf16 and one in fp16: computed in fp32, written as the first is."""
+    single = write_model(tmp_path / "single", random_weights(0))
+    run(parse(Recipe, linear(single, max_shard_bytes=4000), "r"), tmp_path / "shards")
+    assert (tmp_path / "shards" / "model.safetensors.index.json").exists()
+    kinds = (torch.float32, torch.bfloat16, torch.float16)
+    weights = [random_weights(number, kind) for number, kind in enumerate(kinds)]
+    others = [write_model(tmp_path / f"m{number}", weights[number]) for number in (1, 2)]
+    merged = merge(linear(tmp_path / "shards", *others), tmp_path / "out")
+    for name, tensor in merged.items():
+        mean = torch.stack([one[name].double() for one in weights]).mean(0)
+        assert tensor.dtype == torch.float32
+        assert torch.allclose(tensor.double(), mean, rtol=0, atol=1e-6)
+
+
 def problems(table: dict[str, Any]) -> tuple[str, ...]:
     return plan(parse(Recipe, table, "recipe")).problems
 
@@ -250,6 +276,23 @@ def test_a_plan_finds_every_problem(tmp_path: Path) -> None:
     deep = write_model(tmp_path / "deep", random_weights(0, layers=4), tokens=40)
     assert "number of layers: 3 in one, 4 in deep" in problems(linear(one, deep))
     assert problems(linear(one, tokenizer="elsewhere")) == ("tokenizer names none of the models",)
+
+
+def test_a_layer_s_number_may_be_absurd(tmp_path: Path) -> None:
+    weights = {**random_weights(0), "model.layers.999999999.x": torch.zeros(1)}
+    one = write_model(tmp_path / "one", weights)
+    assert problems(linear(one)) == ("one has no layer 3",)
+
+
+def test_fp8_passes_through_but_is_not_scaled(tmp_path: Path) -> None:
+    weights = {"w": torch.arange(8.0).to(torch.float8_e4m3fn)}
+    one = write_model(tmp_path / "one", weights)
+    table: dict[str, Any] = {"method": "passthrough", "models": [{"model": str(one)}]}
+    assert problems(table) == ()
+    found = merge(table, tmp_path / "out")["w"]
+    assert torch.equal(found.float(), torch.arange(8.0))
+    table["parameters"] = {"scale": 0.5}
+    assert problems(table) == ("w is F8_E4M3, which cannot be scaled",)
 
 
 def test_what_is_concluded_is_no_difference(tmp_path: Path) -> None:

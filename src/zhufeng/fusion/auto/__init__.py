@@ -8,7 +8,6 @@ from zhufeng.base import lazy_names
 
 if TYPE_CHECKING:
     from zhufeng.fusion.auto._advise import Advice, Pair, auto
-    from zhufeng.fusion.auto._licence import Licence, read_licence
     from zhufeng.fusion.auto._members import MemberRow
     from zhufeng.fusion.auto._samples import Likeness
 
@@ -16,14 +15,12 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Advice": "_advise",
-        "Licence": "_licence",
         "Likeness": "_samples",
         "MemberRow": "_members",
         "Pair": "_advise",
         "auto": "_advise",
-        "read_licence": "_licence",
     },
     extra="fusion",
 )
 
-__all__ = ["Advice", "Licence", "Likeness", "MemberRow", "Pair", "auto", "read_licence"]
+__all__ = ["Advice", "Likeness", "MemberRow", "Pair", "auto"]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zhufeng.base import InputError, record, shown
-from zhufeng.fusion.auto._licence import joined
 from zhufeng.fusion.auto._members import Member, MemberRow, open_member
 from zhufeng.fusion.auto._samples import Likeness, compare_rows
 from zhufeng.fusion.auto._weights import FLOATS
+from zhufeng.fusion.licences import joined
 from zhufeng.fusion.vocabulary import Comparison, compare
 
 Way = Literal["merge", "unite, then merge", "mix", "distil"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zhufeng.base import InputError, read_json, record, shown
-from zhufeng.fusion.auto._licence import Licence, read_licence
+from zhufeng.fusion.licences import Licence, read_licence
 from zhufeng.fusion.tensors import TensorFolder, TensorInfo, open_tensors
 from zhufeng.fusion.vocabulary import Vocabulary, read_vocabulary
 from zhufeng.models import DECODER

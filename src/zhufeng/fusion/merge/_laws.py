@@ -128,14 +128,13 @@ def _elected(chunk: Chunk, weights: Sequence[float], *, normalize: bool) -> Tens
     sign, agree = _majority(chunk), chunk.scratch("agree")
     total, divisor = chunk.scratch("total").zero_(), chunk.scratch("divisor").zero_()
     for tensor, weight in zip(chunk.inputs, weights, strict=True):
-        torch.gt(torch.mul(tensor, sign, out=agree), 0, out=agree)
-        total.add_(tensor.mul_(agree))
+        total.add_(tensor.mul_(sign).clamp_(min=0))  # times the sign, so that only they are left
         if normalize:
-            divisor.add_(agree.mul_(weight))
+            divisor.add_(torch.gt(tensor, 0, out=agree), alpha=weight)
     if normalize:
         divisor.add_(torch.eq(divisor, 0, out=agree))
         total.div_(divisor)
-    return total
+    return total.mul_(sign)
 
 
 def model_stock(group: Group) -> Iterator[Tensor]:

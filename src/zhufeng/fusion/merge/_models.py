@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zhufeng.base import InputError, read_json, sha256_json, shown
+from zhufeng.fusion.licences import read_licence
 from zhufeng.fusion.tensors import TensorFolder, open_tensors
 
 # The parts of a tokenizer, whichever of them a model has; copied with it.
@@ -24,14 +25,6 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 _LAYER = re.compile(r"^((?:[\w-]+\.)*?(?:layers|layer|h|blocks))\.(\d{1,9})\.(.+)$")
-_LICENCE = re.compile(r"^license:\s*['\"]?([\w.+-]{1,64})['\"]?\s*$", re.MULTILINE)
-# How the texts of licences begin, for models that have no front matter.
-_LICENCE_TEXTS = {
-    "Apache License": "apache-2.0",
-    "MIT License": "mit",
-    "GNU AFFERO GENERAL PUBLIC LICENSE": "agpl-3.0",
-    "GNU GENERAL PUBLIC LICENSE": "gpl",
-}
 
 
 def layer_of(name: str) -> tuple[str, int, str] | None:
@@ -98,21 +91,7 @@ class Model:
     @cached_property
     def licence(self) -> str | None:
         """As its README's front matter or its LICENSE names it; None where neither does."""
-        card = _beginning(self.folder / "README.md")
-        front = card.split("\n---", 1)[0] if card.startswith("---\n") else ""
-        if found := _LICENCE.search(front):
-            return found[1].lower()
-        text = _beginning(self.folder / "LICENSE")
-        return next((name for line, name in _LICENCE_TEXTS.items() if line in text), None)
-
-
-def _beginning(path: Path) -> str:
-    """Of a text file; "" where there is none."""
-    try:
-        with path.open("rb") as file:
-            return file.read(1 << 16).decode("utf-8", "replace").replace("\r\n", "\n")
-    except OSError:
-        return ""
+        return read_licence(self.folder).name
 
 
 def _numbered(tokenizer: object) -> object:

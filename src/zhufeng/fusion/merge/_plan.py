@@ -24,7 +24,8 @@ _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 _PROCESS_BYTES = 260 << 20  # Python with torch
 _BUFFER_BYTES = 16 << 20  # of a thread, generously
 _SOURCE_BUFFER_BYTES = 3 << 20  # of a thread and model
-_WRITE_BYTES_A_S = 1e9
+_MOST_BYTES = 500_000_000
+_WRITE_BYTES_A_S = 2e9  # into memory; a disk that is slower adds its own time
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Task:
     shared: Mapping[str, Value]
     each: tuple[Mapping[str, Value], ...]
     copied: bool
-    """Its bytes are the first source's, whatever they mean."""
+    """Its bytes are those of its one input, whatever they mean."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -88,17 +89,26 @@ class Plan:
         """Of all tensors of the output."""
         return sum(task.spec.bytes for task in self.tasks)
 
+    @property
+    def threads(self) -> int:
+        """As many as there are cores, if their buffers leave the process within 0.5 GB."""
+        fit = (_MOST_BYTES - _PROCESS_BYTES) // self._thread_bytes
+        return max(1, min(fit, os.cpu_count() or 1))
+
     def seconds(self, threads: int | None = None) -> float:
         """Predicted, with the sources in memory; a cold disk adds its own time."""
         ns = METHODS[self.recipe.method].ns_per_element
         elements = sum(part.tensor.elements for task in self.tasks for part in task.parts)
-        computed = elements * ns * 1e-9 / (threads or os.cpu_count() or 1)
+        computed = elements * ns * 1e-9 / (threads or self.threads)
         return computed + self.bytes_written / _WRITE_BYTES_A_S
 
     def memory_bytes(self, threads: int | None = None) -> int:
         """Predicted, at most; of the process, without the system's page cache."""
-        buffers = _BUFFER_BYTES + len(self.models) * _SOURCE_BUFFER_BYTES
-        return _PROCESS_BYTES + (threads or os.cpu_count() or 1) * buffers
+        return _PROCESS_BYTES + (threads or self.threads) * self._thread_bytes
+
+    @property
+    def _thread_bytes(self) -> int:
+        return _BUFFER_BYTES + len(self.models) * _SOURCE_BUFFER_BYTES
 
 
 def plan(recipe: Recipe) -> Plan:
@@ -218,9 +228,9 @@ class _Planner:
     ) -> None:
         model = self.models[reference.model]
         first, end = reference.layers
-        missing = set(range(end - first)) - present
-        if missing and model.layers:
-            self.problems.append(f"{model.name} has no layer {first + min(missing)}")
+        missing = next((at for at in range(end - first) if at not in present), None)
+        if missing is not None and model.layers:
+            self.problems.append(f"{model.name} has no layer {first + missing}")
         if not whole or self.recipe.slices:
             return
         known = model.tensors.tensors.keys()
@@ -281,6 +291,11 @@ class _Planner:
             and each[0]["scale"] == 1
             and dtype == inputs[0].tensor.dtype
         )
+        if dtype.startswith("F8") and any(values.get("scale", 1) != 1 for values in each):
+            self.problems.append(f"{target} is {dtype}, which cannot be scaled")
+        if copied:
+            inputs = (base or inputs[0],)
+            base = None
         yield Task(TensorSpec(target, dtype, first.shape), base, inputs, shared, each, copied)
 
     def _dtype(self, target: str, parts: Sequence[Part]) -> str:

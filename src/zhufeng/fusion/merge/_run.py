@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import math
-import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
@@ -58,11 +59,11 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
     Args:
         recipe: what is merged.
         out: the folder that is made; nothing stands there, its parent does.
-        threads: at work on tensors; as many as there are cores where None.
+        threads: at work on tensors; as the plan has them where None.
 
     Raises:
-        InputError: the plan has problems, `out` stands already, a source holds NaN or infinity,
-            or the disk is full.
+        InputError: the plan has problems, `out` stands already or has no parent, a source holds
+            NaN or infinity, or the disk is full.
     """
     settled = plan(recipe)
     _check(settled)
@@ -73,12 +74,19 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
             came="a folder" if out.is_dir() else "a file",
             do="name another folder, or remove it",
         )
+    if not out.parent.is_dir():
+        raise InputError(
+            f"{out} has no place",
+            expected="a name in a folder that stands",
+            came=f"no folder {out.parent}",
+            do="make that folder first",
+        )
     key = _key(settled)
     draft = out.with_name(f".{out.name}.draft-{key[:16]}")
     with exclusive(out.parent):
         draft.mkdir(exist_ok=True)
         try:
-            lineage = _fill(settled, draft, key, threads or os.cpu_count() or 1)
+            lineage = _fill(settled, draft, key, threads or settled.threads)
         except NotFiniteError:
             shutil.rmtree(draft)
             raise
@@ -112,7 +120,7 @@ def _publish(draft: Path, out: Path) -> None:
     sync_folder(draft)
     draft.rename(out)
     sync_folder(out.parent)
-    for left in out.parent.glob(f".{out.name}.draft-*"):
+    for left in out.parent.glob(f".{glob.escape(out.name)}.draft-*"):
         shutil.rmtree(left)
 
 
@@ -120,11 +128,11 @@ def _fill(settled: Plan, folder: Path, key: str, threads: int) -> Lineage:
     with ExitStack() as stack:
         readers = [stack.enter_context(TensorReader(model.tensors)) for model in settled.models]
         writer = stack.enter_context(TensorWriter(folder, settled.layout, key))
-        merger = _Merger(settled.recipe, readers, writer)
         # The largest first, so that no thread is left alone with one at the end.
         waiting = sorted(settled.tasks, key=lambda task: -task.spec.bytes)
         waiting = [task for task in waiting if task.spec.name not in writer.finished]
         with _one_torch_thread(), ThreadPoolExecutor(threads, "merge") as pool:
+            merger = _Merger(settled.recipe, readers, writer)
             try:
                 futures = [pool.submit(merger.merge, task) for task in waiting]
                 for future in track(as_completed(futures), "merging tensors", len(futures)):
@@ -149,17 +157,24 @@ def _one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class _Own(threading.local):
+    """What every thread has for itself."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)  # the number is each thread's own
+        self.space = Workspace()
+
+
 class _Merger:
     """Makes tensors; any number of threads may use one."""
 
     def __init__(self, recipe: Recipe, readers: list[TensorReader], writer: TensorWriter) -> None:
         self.recipe, self.readers, self.writer = recipe, readers, writer
-        self._workspaces: list[Workspace] = []
+        self._own = _Own()
 
     def merge(self, task: Task) -> None:
         """Make one tensor of the output, in one thread, chunk after chunk."""
-        torch.set_num_threads(1)  # the number is each thread's own
-        space = self._workspaces.pop() if self._workspaces else Workspace()
+        space = self._own.space
         sources = [
             _Tensor(self.readers[part.source], part, space, n) for n, part in enumerate(task.parts)
         ]
@@ -168,7 +183,6 @@ class _Merger:
         else:
             self._compute(task, sources, space)
         self.writer.finish(task.spec.name, {"sha256": [source.sha256 for source in sources]})
-        self._workspaces.append(space)
 
     def _copy(self, task: Task, source: _Tensor) -> None:
         step = CHUNK * dtype_bytes(task.spec.dtype)

@@ -42,8 +42,9 @@ class Taker:
         """1 in `out` where the element is taken, else 0."""
         torch.gt(keys, self._key, out=out)
         if self._left:
-            equal = keys.eq(self._key).view(-1).nonzero().view(-1)[: self._left]
-            out.view(-1)[equal] = 1
+            # NumPy's, because torch takes ten times as long to compare and to search.
+            equal = np.flatnonzero(keys.numpy() == self._key)[: self._left]
+            out.view(-1).numpy()[equal] = 1
             self._left -= len(equal)
         return out
 
@@ -126,8 +127,5 @@ def draws(seed: int, start: int, count: int) -> Tensor:
     block, skipped = divmod(start, a_block)
     bits = np.random.Philox(key=seed)
     bits.advance(block)
-    words = math.ceil((skipped + count) / _DRAWS_A_WORD)
-    drawn = np.random.Generator(bits).integers(
-        0, np.iinfo(np.uint64).max, words, dtype=np.uint64, endpoint=True
-    )
+    drawn = np.asarray(bits.random_raw(math.ceil((skipped + count) / _DRAWS_A_WORD)))
     return torch.from_numpy(drawn.view(np.int16))[skipped : skipped + count]

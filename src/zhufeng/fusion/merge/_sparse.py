@@ -65,16 +65,17 @@ class Largest:
         def thin(number: int, chunk: Chunk) -> None:
             delta = chunk.inputs[number]
             keys = self._keys(delta)
-            kept, outliers = takers[number]
-            kept_mask = kept.mark(keys, chunk.scratch("mask"))
-            outlier_mask = outliers.mark(keys, chunk.scratch("outliers"))
-            delta.mul_(kept_mask.sub_(outlier_mask))
+            kept, *dropped = takers[number]
+            mask = kept.mark(keys, chunk.scratch("mask"))
+            for outliers in dropped:
+                mask.sub_(outliers.mark(keys, chunk.scratch("outliers")))
+            delta.mul_(mask)
 
         return thin
 
 
-def _band(group: Group, number: int) -> tuple[int, int]:
-    """How many are taken from the largest on, and how many of those are dropped as outliers."""
+def _band(group: Group, number: int) -> tuple[int, ...]:
+    """How many are taken from the largest on, and how many of those are dropped, if any are."""
     parameters, elements = group.each[number], group.elements
     whole: Callable[[float], int] = int if group.like_mergekit else round
     density, gamma = float(parameters["density"]), float(parameters.get("gamma", 0.0))
@@ -82,7 +83,7 @@ def _band(group: Group, number: int) -> tuple[int, int]:
     if "gamma" not in parameters and group.like_mergekit and density > 0:
         kept = max(1, kept)
     outliers = 0 if density >= 1 else min(whole(gamma * elements), elements - kept)
-    return kept + outliers, outliers
+    return (kept + outliers, outliers) if outliers else (kept,)
 
 
 class Random:

@@ -44,16 +44,6 @@ class TensorReader:
                 raise self._failed(info, "the end of the file: it was changed meanwhile")
             done += got
 
-    def forget(self, name: str) -> None:
-        """Let the page cache drop the tensor's bytes: they will not be read again."""
-        info = self.folder.tensors[name]
-        _advise(self._open[info.file], info.offset, info.bytes, "POSIX_FADV_DONTNEED")
-
-    def expect(self, name: str) -> None:
-        """Have the tensor's bytes brought to the page cache while something else is done."""
-        info = self.folder.tensors[name]
-        _advise(self._open[info.file], info.offset, info.bytes, "POSIX_FADV_WILLNEED")
-
     def close(self) -> None:
         """Close the files."""
         while self._open:
@@ -80,8 +70,3 @@ def _descriptor(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise damaged(path, "a file that can be read", brief(error)) from None
-
-
-def _advise(descriptor: int, offset: int, length: int, advice: str) -> None:
-    if hasattr(os, "posix_fadvise"):  # macOS has none; it is a hint
-        os.posix_fadvise(descriptor, offset, length, getattr(os, advice))
