@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from fusion_union.identity import identity, training
-from fusion_union.members import trained
+from fusion_union.identity import identity
 from fusion_union.settings import SEQUENCE, STUDENT, Size
 from fusion_union.split import Split
-from zhufeng.base import cache_folder, sha256_json, to_json
+from zhufeng.base import cache_folder, sha256_json, to_json, write_durable
 from zhufeng.fusion.distil import DistilConfig, distil, open_teacher
 from zhufeng.fusion.mix import MemberSpec
+from zhufeng.fusion.small import train_tokenizer
 
 
 def taught(members: Mapping[str, Path], split: Split, size: Size, seed: int) -> dict[str, Path]:
     """The folders of a seed's students, by row.
 
     The mixture's student; it without a teacher, in as many steps; and in as many more steps as the
-    teachers' answers cost. The baselines learn all of the text, also what `distil` holds out.
+    teachers' answers cost. All three learn the same text with the same tokenizer.
     """
     texts = size.student.texts(split)
-    alone = trained(size.student, texts, size, seed, training())
     config = size.config(size.student)
+    own = [to_json(config), sha256_json(texts), seed, identity(size)]
+    out = cache_folder(f"fusion-union/{sha256_json(own)[:24]}")
+    tokenizer = train_tokenizer(texts, STUDENT.vocabulary).to_str()
+    write_durable(out / "tokenizer.json", tokenizer.encode())
     plan = DistilConfig(
         student=STUDENT,
-        tokenizer=str(alone / "tokenizer.json"),
+        tokenizer=str(out / "tokenizer.json"),
         sequence=config.sequence,
         steps=config.steps,
         batch=config.batch,
@@ -39,12 +41,10 @@ def taught(members: Mapping[str, Path], split: Split, size: Size, seed: int) -> 
         MemberSpec(name=name, folder=str(folder), context=SEQUENCE)
         for name, folder in members.items()
     ]
-    own = [to_json(replace(plan, tokenizer="")), sha256_json(texts), seed, identity(size)]
-    out = cache_folder(f"fusion-union/{sha256_json(own)[:24]}")
-    result = distil(plan, [open_teacher(spec, plan.teacher) for spec in specs], texts, out, seed)
-    longer = replace(size, student_steps=result.equal_compute.steps)
+    distil(plan, [open_teacher(spec, plan.teacher) for spec in specs], texts, out, seed)
+    made = out / "student"
     return {
-        "student": out / "student" / "model",
-        "corpus_alone": alone,
-        "dense": trained(size.student, texts, longer, seed, training()),
+        "student": made / "model",
+        "corpus_alone": made / "baselines" / "corpus-alone",
+        "dense": made / "baselines" / "equal-compute",
     }

@@ -60,7 +60,11 @@ def test_beside_its_baselines(tmp_path: Path, teachers: list[Any]) -> None:
     assert student.bits_per_byte != alone.bits_per_byte
     assert "at equal compute" in distil_table(result)
     model = tmp_path / "out" / "student" / "model"
-    assert read_decoder(model).config == tiny(300)
+    baselines = tmp_path / "out" / "student" / "baselines"
+    folders = [model, baselines / "corpus-alone", baselines / "equal-compute"]
+    assert all(read_decoder(folder).config == tiny(300) for folder in folders)
+    weights = [(folder / "model.safetensors").read_bytes() for folder in folders]
+    assert len(set(weights)) == 3
     # It answers as a member does.
     bits = open_member(MemberSpec(name="s", folder=str(model))).score(split(TEXTS[0]))
     assert (bits > 0).all()

@@ -36,7 +36,7 @@ from zhufeng.training import MODEL, TrainSummary, read_metrics, train
 
 TEACHER, STUDENT = "teacher", "student"
 _RESULT, _TOKENIZER, _CORPUS, _TAUGHT = "distil.json", "tokenizer.json", "corpus", "taught"
-_ALONE, _EQUAL = "corpus-alone", "equal-compute"
+BASELINES, _ALONE, _EQUAL = "baselines", "corpus-alone", "equal-compute"
 
 
 @record
@@ -82,7 +82,8 @@ def distil(
         teachers: see `open_teacher`.
         texts: a document each; gone through several times, so a sequence or `CorpusFiles`.
         out: a folder that exists. It gains two artifacts: ``teacher``, which other students may
-            learn from, and ``student``, with the canonical folder ``model`` in it.
+            learn from, and ``student``, with the canonical folders ``model``,
+            ``baselines/corpus-alone`` and ``baselines/equal-compute`` in it.
         seed: of weights and order.
 
     Raises:
@@ -104,7 +105,7 @@ def distil(
         inputs["begin"] = sha256_file(Path(config.begin) / "model.safetensors")
     spec = Spec(
         kind="distil",
-        version=1,
+        version=2,
         configuration={**to_json(config), "begin": None, "tokenizer": None},
         inputs=inputs,
         seed=seed,
@@ -185,12 +186,17 @@ class _Work:
         RESULT.write_json(folder / _RESULT, result)
 
     def _keep(self, folder: Path) -> None:
-        """The student as a canonical folder."""
-        model = folder / MODEL
-        model.mkdir(exist_ok=True)
-        for name in ("config.json", "model.safetensors"):
-            write_durable(model / name, (folder / _TAUGHT / MODEL / name).read_bytes())
-        write_durable(model / _TOKENIZER, self.spelling.path.read_bytes())
+        """The student and its baselines as canonical folders."""
+        kept = {
+            _TAUGHT: folder / MODEL,
+            _ALONE: folder / BASELINES / _ALONE,
+            _EQUAL: folder / BASELINES / _EQUAL,
+        }
+        for trained, model in kept.items():
+            model.mkdir(parents=True, exist_ok=True)
+            for name in ("config.json", "model.safetensors"):
+                write_durable(model / name, (folder / trained / MODEL / name).read_bytes())
+            write_durable(model / _TOKENIZER, self.spelling.path.read_bytes())
 
 
 def _contestant(name: str, summary: TrainSummary, place: Path, macs: float) -> Contestant:
