@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,10 +145,24 @@ def _load(folder: Path, family: Family, config: DecoderConfig, dtype: torch.dtyp
     if dtype == torch.float64:
         # Grouped products have no fp64.
         more["experts_implementation"] = "eager"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         model = getattr(transformers, name).from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True, **more
         )
     evaluated: nn.Module = model.eval()
     return evaluated
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own bar of progress."""
+    from transformers.utils import logging  # noqa: PLC0415 (heavy)
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
