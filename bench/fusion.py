@@ -6,7 +6,10 @@ of 307 million for TIES and DARE-TIES (two models, with a base three).
 - linear_wall, slerp_wall, ties_wall, dare_ties_wall: the time that mergekit takes over ours, files
   in memory, each at the best of its settings, as the median of rounds; ``linear_cold_wall`` and so
   on with files that have to be read from the disk.
-- linear_over_floor: our time over that of reading all inputs and writing the output once.
+- linear_to_disk_wall: the same until the output has reached the disk, for which mergekit does not
+  wait and we do; linear_cpu: the same in CPU time, of which SHA-256 of the sources is half of ours.
+- linear_over_floor: our time over that of reading all inputs and writing the output once, to the
+  disk.
 - peak_gb: the largest memory of our process, over all of these.
 
 The union table: three small models of three families with tokenizers of their own, trained on three

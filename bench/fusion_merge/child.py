@@ -72,7 +72,17 @@ def main() -> None:
     work()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sys.stdout.write(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_bytes": peak}) + "\n")
+    took = {"wall_s": wall, "cpu_s": cpu, "peak_bytes": peak, "sync_s": _sync_s(Path(out))}
+    sys.stdout.write(json.dumps(took) + "\n")
+
+
+def _sync_s(folder: Path) -> float:
+    """How long the disk still takes for what was written."""
+    began = time.perf_counter()
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def plan(recipe: Path, /, *, threads: Whole | None = None, talk: Talk = _NO_TALK
     recipe
         A TOML file, or mergekit's YAML.
     threads
-        At work; as many as there are cores without.
+        At work; without, as many as cores, and 0.5 GB of memory, have room for.
     """
     talk.begin()
     from zhufeng.fusion import merge  # noqa: PLC0415 (--help needs none of it)
@@ -98,7 +98,7 @@ def run(
     output
         The folder to make.
     threads
-        At work; as many as there are cores without.
+        At work; without, as many as cores, and 0.5 GB of memory, have room for.
     """
     talk.begin()
     from zhufeng.fusion import merge  # noqa: PLC0415 (torch)

@@ -91,34 +91,47 @@ ORDERLESS = [name for name, count in COUNTS.items() if count > 1]
 RANDOM = {"dare_linear", "dare_ties", "della", "della_linear"}
 
 
+# How far results may lie apart where sums are added up in another order: they are below 8.
+APART = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 2**-8, torch.bfloat16: 2**-5}
+
+
 @pytest.mark.parametrize("method", [name for name in ORDERLESS if name not in RANDOM])
-@settings(max_examples=8, deadline=None)
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_order_does_not_matter(method: str, seed: int) -> None:
-    base = drawn(seed, torch.float64)
-    models = [drawn(seed + i, torch.float64) for i in (1, 2, 3)]
+def test_order_does_not_matter(method: str, dtype: torch.dtype, seed: int) -> None:
+    base = drawn(seed, dtype)
+    models = [drawn(seed + i, dtype) for i in (1, 2, 3)]
     each = [{"density": 0.5, "weight": 0.2 + i / 7} for i in range(3)]
     one = merged(method, models, base, each=each)
     other = merged(method, models[::-1], base, each=each[::-1])
-    assert torch.allclose(one, other, rtol=0, atol=1e-12)
+    assert torch.allclose(one, other, rtol=0, atol=APART[dtype])
+
+
+def not_tiny(seed: int, dtype: torch.dtype) -> Tensor:
+    """Numbers that stay normal ones of fp16 when they are divided by 8."""
+    x = drawn(seed, dtype)
+    return torch.where(x < 0, x.clamp(max=-(2**-6)), x.clamp(min=2**-6))
 
 
 @pytest.mark.parametrize("method", ORDERLESS)
-@settings(max_examples=8, deadline=None)
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 1000), power=st.integers(-3, 3))
-def test_weights_and_models_scale(method: str, seed: int, power: int) -> None:
+def test_weights_and_models_scale(method: str, dtype: torch.dtype, seed: int, power: int) -> None:
     """A power of two times everything is that times the result, to the bit; and where weights
     are normalised they may be scaled alone."""
-    base, scale = drawn(seed, torch.float32), 2.0**power
-    models = [drawn(seed + i, torch.float32) for i in (1, 2)]
+    base, scale = not_tiny(seed, dtype), 2.0**power
+    models = [not_tiny(seed + i, dtype) for i in (1, 2)]
     each = [{"density": 0.5, "weight": 0.25}, {"density": 0.5, "weight": 0.5}]
     one = merged(method, models, base, each=each)
-    assert torch.equal(
-        merged(method, [m * scale for m in models], base * scale, each=each), one * scale
-    )
+    other = merged(method, [m * scale for m in models], base * scale, each=each)
+    # A result of fp16 may be too small for all its bits.
+    assert torch.allclose(other, one * scale, rtol=0, atol=2**-24 * (dtype == torch.float16))
     if METHODS[method].shared.get("normalize"):
         more = [{**values, "weight": values["weight"] * scale} for values in each]
-        assert torch.allclose(merged(method, models, base, each=more), one, rtol=0, atol=1e-5)
+        again = merged(method, models, base, each=more)
+        assert torch.allclose(again, one, rtol=0, atol=APART[dtype])
 
 
 @settings(max_examples=25, deadline=None)
