@@ -11,11 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zhufeng.base import sha256_json, to_json, track
+from zhufeng.base import to_json, track
 from zhufeng.fusion.experts._plan import CONFIG, ExpertsPlan, plan_experts
 from zhufeng.fusion.experts._recipe import ExpertsRecipe
 from zhufeng.fusion.experts._routers import hidden_routers, random_routers, train_routers
-from zhufeng.fusion.tensors import TensorReader, TensorWriter, drafted
+from zhufeng.fusion.tensors import (
+    TOKENIZER_FILES,
+    TensorReader,
+    TensorWriter,
+    draft_key,
+    drafted,
+)
 from zhufeng.models import DECODER, Decoder, read_decoder
 
 VERSION = 1
@@ -28,7 +34,6 @@ _DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
 }
-_COPIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
 def assemble(recipe: ExpertsRecipe, out: Path) -> ExpertsPlan:
@@ -47,24 +52,16 @@ def assemble(recipe: ExpertsRecipe, out: Path) -> ExpertsPlan:
             damaged; `out` stands already; the disk is full.
     """
     plan = plan_experts(recipe)
-    with drafted(out, _key(plan)) as draft:
+    with drafted(out, draft_key(VERSION, to_json(recipe), plan.sources)) as draft:
         routers = _first_routers(plan)
         _write(plan, routers, draft)
         DECODER.write_json(draft / CONFIG, plan.config)
         if recipe.router == "trained":
             _train(plan, draft)
-        for name in _COPIED:
+        for name in TOKENIZER_FILES:
             if (Path(recipe.base) / name).is_file():
                 shutil.copyfile(Path(recipe.base) / name, draft / name)
     return plan
-
-
-def _key(plan: ExpertsPlan) -> str:
-    paths = {
-        source.folder / info.file for source in plan.sources for info in source.tensors.values()
-    }
-    files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(paths)]
-    return sha256_json([VERSION, to_json(plan.recipe), files])
 
 
 def _first_routers(plan: ExpertsPlan) -> Tensor:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from zhufeng.base import dump_toml, record, sha256_json, to_json
-from zhufeng.fusion.merge._models import TOKENIZER_FILES, Model
+from zhufeng.fusion.merge._models import Model
 from zhufeng.fusion.merge._plan import Plan
 from zhufeng.fusion.merge._recipe import Recipe
 from zhufeng.fusion.merge._table import METHODS
+from zhufeng.fusion.tensors import TOKENIZER_FILES
 
 LINEAGE = "lineage.json"
 _HEAD = "lm_head.weight"

@@ -13,17 +13,6 @@ from zhufeng.base import InputError, read_json, sha256_json, shown
 from zhufeng.fusion.licences import read_licence
 from zhufeng.fusion.tensors import TensorFolder, open_tensors
 
-# The parts of a tokenizer, whichever of them a model has; copied with it.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
 _LAYER = re.compile(r"^((?:[\w-]+\.)*?(?:layers|layer|h|blocks))\.(\d{1,9})\.(.+)$")
 
 

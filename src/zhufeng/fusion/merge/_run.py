@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import math
 import shutil
@@ -18,10 +17,7 @@ from torch import Tensor
 from zhufeng.base import (
     InputError,
     derive_seed,
-    exclusive,
-    sha256_json,
     shown,
-    sync_folder,
     to_json,
     track,
     write_durable,
@@ -31,7 +27,7 @@ from zhufeng.fusion.merge._group import CHUNK, Group, Workspace
 from zhufeng.fusion.merge._laws import LAWS
 from zhufeng.fusion.merge._plan import Part, Plan, Task, plan
 from zhufeng.fusion.merge._recipe import Recipe
-from zhufeng.fusion.tensors import TensorReader, TensorWriter, dtype_bytes
+from zhufeng.fusion.tensors import TensorReader, TensorWriter, draft_key, drafted, dtype_bytes
 
 VERSION = 1
 """Of the arithmetic: a draft of another version is not taken up."""
@@ -67,31 +63,13 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
     """
     settled = plan(recipe)
     _check(settled)
-    if out.exists() or out.is_symlink():
-        raise InputError(
-            f"{out} stands already",
-            expected="a name that is free",
-            came="a folder" if out.is_dir() else "a file",
-            do="name another folder, or remove it",
-        )
-    if not out.parent.is_dir():
-        raise InputError(
-            f"{out} has no place",
-            expected="a name in a folder that stands",
-            came=f"no folder {out.parent}",
-            do="make that folder first",
-        )
-    key = _key(settled)
-    draft = out.with_name(f".{out.name}.draft-{key[:16]}")
-    with exclusive(out.parent):
-        draft.mkdir(exist_ok=True)
+    key = draft_key(VERSION, to_json(settled.recipe), [model.tensors for model in settled.models])
+    with drafted(out, key) as draft:
         try:
-            lineage = _fill(settled, draft, key, threads or settled.threads)
+            return _fill(settled, draft, key, threads or settled.threads)
         except NotFiniteError:
             shutil.rmtree(draft)
             raise
-        _publish(draft, out)
-    return lineage
 
 
 def _check(settled: Plan) -> None:
@@ -104,24 +82,6 @@ def _check(settled: Plan) -> None:
             came=first + (f"; and {more} more" if more > 0 else ""),
             do="correct the recipe, or take other models",
         )
-
-
-def _key(settled: Plan) -> str:
-    """Of all that the output's bytes follow from; a source that has changed has another time."""
-    files = [
-        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for model in settled.models
-        for path in sorted({model.folder / t.file for t in model.tensors.tensors.values()})
-    ]
-    return sha256_json([VERSION, to_json(settled.recipe), files])
-
-
-def _publish(draft: Path, out: Path) -> None:
-    sync_folder(draft)
-    draft.rename(out)
-    sync_folder(out.parent)
-    for left in out.parent.glob(f".{glob.escape(out.name)}.draft-*"):
-        shutil.rmtree(left)
 
 
 def _fill(settled: Plan, folder: Path, key: str, threads: int) -> Lineage:

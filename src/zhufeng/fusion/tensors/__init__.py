@@ -4,8 +4,14 @@ Nothing here loads a whole tensor, and nothing ever loads a pickle. Needs neithe
 safetensors package: a header is JSON, and the bytes behind it are the caller's.
 """
 
-from zhufeng.fusion.tensors._draft import drafted
-from zhufeng.fusion.tensors._folder import INDEX, SINGLE, TensorFolder, open_tensors
+from zhufeng.fusion.tensors._draft import draft_key, drafted
+from zhufeng.fusion.tensors._folder import (
+    INDEX,
+    SINGLE,
+    TOKENIZER_FILES,
+    TensorFolder,
+    open_tensors,
+)
 from zhufeng.fusion.tensors._header import DTYPES, TensorInfo, dtype_bytes, read_header
 from zhufeng.fusion.tensors._layout import JOURNAL, Layout, TensorSpec, lay_out
 from zhufeng.fusion.tensors._read import TensorReader
@@ -16,12 +22,14 @@ __all__ = [
     "INDEX",
     "JOURNAL",
     "SINGLE",
+    "TOKENIZER_FILES",
     "Layout",
     "TensorFolder",
     "TensorInfo",
     "TensorReader",
     "TensorSpec",
     "TensorWriter",
+    "draft_key",
     "drafted",
     "dtype_bytes",
     "lay_out",

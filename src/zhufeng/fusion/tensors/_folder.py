@@ -11,6 +11,17 @@ from zhufeng.fusion.tensors._header import TensorInfo, damaged, read_header
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+# The parts of a tokenizer, whichever of them a model has; copied with it.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zhufeng.base import sha256_json, track, write_durable
-from zhufeng.fusion.tensors import TensorReader, TensorWriter, drafted
+from zhufeng.base import track, write_durable
+from zhufeng.fusion.tensors import (
+    TOKENIZER_FILES,
+    TensorReader,
+    TensorWriter,
+    draft_key,
+    drafted,
+)
 from zhufeng.fusion.unify._plan import (
     CONFIG,
     ORIGIN,
@@ -30,14 +36,7 @@ VERSION = 1
 _CHUNK_BYTES = 16 << 20
 # What belongs to a model and is no setting of its decoder.
 _COPIED = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
+    *TOKENIZER_FILES,
     "generation_config.json",
     "README.md",
     "LICENSE",
@@ -96,10 +95,8 @@ def export(folder: Path, out: Path, family: str | None = None) -> LayoutPlan:
 
 
 def _key(plan: LayoutPlan) -> str:
-    """Of all that the bytes follow from; a source that has changed has another time."""
-    paths = {plan.source.folder / info.file for info in plan.source.tensors.values()}
-    files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(paths)]
-    return sha256_json([VERSION, plan.layout.sha256, ORIGIN.pack(plan.origin), files])
+    what = [plan.layout.sha256, ORIGIN.pack(plan.origin)]
+    return draft_key(VERSION, what, [plan.source])
 
 
 def _copy_beside(folder: Path, draft: Path) -> None:

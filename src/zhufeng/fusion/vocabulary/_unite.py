@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zhufeng.base import InputError, read_json, sha256_json, shown, track, write_durable
+from zhufeng.base import InputError, read_json, shown, track, write_durable
 from zhufeng.fusion.tensors import (
     TensorFolder,
     TensorReader,
     TensorSpec,
     TensorWriter,
+    draft_key,
     drafted,
     lay_out,
     open_tensors,
@@ -87,7 +88,8 @@ def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[s
     union = unite_tokenizers(vocabularies, base)
     pairs = zip(folders, vocabularies, strict=True)
     sources = [_source(folder, vocabulary, union) for folder, vocabulary in pairs]
-    with drafted(out, _key(union, sources)) as draft:
+    key = draft_key(VERSION, union.data, [source.tensors for source in sources])
+    with drafted(out, key) as draft:
         for source in sources:
             _bring(source, union, draft / source.name)
     return {source.name: source.plan.counts() for source in sources}
@@ -107,17 +109,6 @@ def _source(folder: Path, vocabulary: Vocabulary, union: United) -> _Source:
         )
     plan = plan_rows(union, vocabulary, rows[0].shape[0], union.size)
     return _Source(folder.resolve().name, tensors, config, plan)
-
-
-def _key(union: United, sources: Sequence[_Source]) -> str:
-    files = [
-        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for source in sources
-        for path in sorted(
-            {source.tensors.folder / info.file for info in source.tensors.tensors.values()}
-        )
-    ]
-    return sha256_json([VERSION, union.data, files])
 
 
 def _bring(source: _Source, union: United, folder: Path) -> None:
