@@ -107,4 +107,4 @@ class Size:
         )
 
 
-FULL, QUICK = Size("full", 900, 1800, 1.0), Size("quick", 150, 100, 0.08)
+FULL, QUICK = Size("full", 600, 900, 0.35), Size("quick", 150, 100, 0.08)

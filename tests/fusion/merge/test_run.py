@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from blake3 import blake3
 from safetensors.torch import load_file, save_file
 
 from tests.fusion.merge.folders import merge, random_weights, write_model, write_models
@@ -177,7 +177,7 @@ def test_lineage_and_card(tmp_path: Path) -> None:
     for origin, model in zip(lineage.sources, models, strict=True):
         weights = load_file(model / "model.safetensors")
         assert origin.tensors == {
-            name: sha256(tensor.numpy().tobytes()).hexdigest() for name, tensor in weights.items()
+            name: blake3(tensor.numpy().tobytes()).hexdigest() for name, tensor in weights.items()
         }
 
 

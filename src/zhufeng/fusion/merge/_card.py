@@ -29,14 +29,14 @@ class Origin:
     sha256: str
     """Over the names and hashes of `tensors`."""
     tensors: Mapping[str, str]
-    """Name to the SHA-256 of its bytes, of every tensor that took part."""
+    """Name to the BLAKE3 of its bytes, of every tensor that took part."""
 
 
 @record
 class Lineage:
     """What a merged model came from; ``lineage.json``."""
 
-    lineage: int = 1
+    lineage: int = 2
     recipe: Recipe
     """As it was followed; models by the names of `sources`."""
     sources: tuple[Origin, ...]
@@ -47,7 +47,7 @@ def lineage_of(settled: Plan, finished: Mapping[str, Mapping[str, Any]]) -> Line
     """From a plan and the hashes that were taken while its sources were read."""
     hashes: list[dict[str, str]] = [{} for _ in settled.models]
     for task in settled.tasks:
-        digests = finished[task.spec.name]["sha256"]
+        digests = finished[task.spec.name]["blake3"]
         for part, digest in zip(task.parts, digests, strict=True):
             hashes[part.source][part.tensor.name] = digest
     names = _names(settled.models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import threading
@@ -12,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
+from blake3 import blake3
 from torch import Tensor
 
 from zhufeng.base import (
@@ -29,7 +29,7 @@ from zhufeng.fusion.merge._plan import Part, Plan, Task, plan
 from zhufeng.fusion.merge._recipe import Recipe
 from zhufeng.fusion.tensors import TensorReader, TensorWriter, draft_key, drafted, dtype_bytes
 
-VERSION = 1
+VERSION = 2
 """Of the arithmetic: a draft of another version is not taken up."""
 
 _TORCH = {
@@ -142,7 +142,7 @@ class _Merger:
             self._copy(task, sources[0])
         else:
             self._compute(task, sources, space)
-        self.writer.finish(task.spec.name, {"sha256": [source.sha256 for source in sources]})
+        self.writer.finish(task.spec.name, {"blake3": [source.digest for source in sources]})
 
     def _copy(self, task: Task, source: _Tensor) -> None:
         step = CHUNK * dtype_bytes(task.spec.dtype)
@@ -193,11 +193,11 @@ class _Tensor:
     def __init__(self, reader: TensorReader, part: Part, space: Workspace, number: int) -> None:
         self._reader, self._info, self._space = reader, part.tensor, space
         self._buffer = f"raw {number}"
-        self._hash, self._hashed = hashlib.sha256(), 0
+        self._hash, self._hashed = blake3(), 0
 
     @property
-    def sha256(self) -> str:
-        """Of its bytes, once they have been read."""
+    def digest(self) -> str:
+        """BLAKE3 of its bytes, once they have been read."""
         assert self._hashed == self._info.bytes
         return self._hash.hexdigest()
 
