@@ -195,6 +195,9 @@ class DecoderConfig:
         self._check_together()
 
     def _check_together(self) -> None:
+        blended = self.rotary_scaling is not None and self.rotary_scaling.kind == "yarn"
+        if not int(blended) < self.rotary_base < float("inf"):
+            raise ValueError("a rotary_base above 0, with YaRN above 1")
         if self.latent is not None:
             self._check_latent(self.latent)
         if self.rotary_order == "neighbours" and (self.qk_norm != "none" or self.joint_qkv):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))
@@ -263,3 +267,39 @@ def test_the_tokenizer_and_the_licence_go_along(tmp_path: Path) -> None:
         (theirs / "config.json").read_text()
     )
     assert read_decoder(tmp_path / "ours").config.width == 64
+
+
+JUNK: list[Any] = [
+    *(None, -1, 0, 1, 2**70, 1.5, 1e308, float("nan"), "", "x", [], [1], ["x"], {}, {"a": 1}),
+    *(True, False, {"rope_type": "yarn", "factor": 2, "rope_theta": 1}),
+    {"type": "dynamic", "alpha": 1e300},
+    {"rope_type": "llama3", "factor": 0.0, "low_freq_factor": 1, "high_freq_factor": 4},
+]
+
+
+@cache
+def _settings(name: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        found: dict[str, Any] = json.loads(
+            (made(Path(scratch) / "x", name) / "config.json").read_text()
+        )
+    return found
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(SMALL_NAMED)), st.data())
+def test_settings_of_any_shape_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    changed = dict(_settings(name))
+    keys = st.sampled_from([*sorted(changed), "rope_scaling", "rope_theta", "mlp_only_layers"])
+    for key in data.draw(st.lists(keys, min_size=1, max_size=3)):
+        changed[key] = data.draw(st.sampled_from(JUNK))
+    with contextlib.suppress(InputError):
+        config = read_settings(changed, "fuzzed")[1]
+        assert config.layers > 0
+
+
+@pytest.mark.parametrize("key", ["num_hidden_layers", "vocab_size", "num_local_experts"])
+def test_sizes_that_no_file_holds_are_refused_at_once(key: str, tmp_path: Path) -> None:
+    theirs = made(tmp_path / "theirs", "Mixtral", **{key: 10**12})
+    with pytest.raises(InputError, match="1000000000000"):
+        unify(theirs, tmp_path / "ours")

@@ -36,15 +36,14 @@ _SIGMOID = {
 def _windows(s: Settings, fields: Fields) -> None:
     """Qwen's: a window that counts only where it is switched on, for the layers that are named."""
     window = s.take("sliding_window", int, None)
-    s.read.add("layer_types")
+    kinds = s.many("layer_types", str)
     first = s.take("max_window_layers", int, 28)
     if not s.take("use_sliding_window", bool, False):
         return
-    kinds = s.values.get("layer_types")
     if kinds is None:
         layers = range(fields["layers"])
         kinds = ["sliding_attention" if i >= first else "full_attention" for i in layers]
-    found = sorted(set(map(str, kinds)))
+    found = sorted(set(kinds))
     if found != ["sliding_attention"]:
         raise s.refused("'layer_types' of one kind where windows are used", shown(repr(found)))
     fields["window"] = window
@@ -63,8 +62,7 @@ def _told_windows(config: DecoderConfig) -> Fields:
 def _qwen_experts(s: Settings, fields: Fields) -> None:
     _windows(s, fields)
     step = s.take("decoder_sparse_step", int, 1)
-    plain = s.values.get("mlp_only_layers") or []
-    s.read.add("mlp_only_layers")
+    plain = s.many("mlp_only_layers", int) or []
     dense = {i for i in range(fields["layers"]) if (i + 1) % max(step, 1) or i in plain}
     fields["moe"]["dense_layers"] = tuple(sorted(dense))
 

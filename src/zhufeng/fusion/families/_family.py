@@ -107,7 +107,7 @@ class Family:
         """
         try:
             config = (self.reads or _read)(self, settings)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise settings.refused(f"settings that can be: {error}", "others") from None
         settings.finish()
         return config

@@ -113,6 +113,16 @@ class Settings:
         if value is not None and value not in allowed:
             raise self.refused(f"'{name}' = {' or '.join(map(repr, allowed))}", shown(repr(value)))
 
+    def many(self, name: str, kind: type[T]) -> list[T] | None:
+        """The list called `name`, if it is there."""
+        self.read.add(name)
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or any(type(one) is not kind for one in value):
+            raise self.refused(f"'{name}': a list, each {_KINDS[kind]}", shown(repr(value)))
+        return value
+
     def below(self, name: str) -> Settings | None:
         """The table called `name`, if it is there."""
         self.read.add(name)

@@ -81,8 +81,9 @@ def plan_unify(folder: Path) -> LayoutPlan:
     settings = read_json(folder / CONFIG)
     family, config = read_settings(settings, str(folder / CONFIG))
     source = open_tensors(folder)
-    shapes = shapes_of(config)
     whole = any(name.endswith(".experts.gate_up_proj") for name in source.tensors)
+    _check_counts(source, config, whole_experts=whole)
+    shapes = shapes_of(config)
     theirs = pieces(family, config, shapes, whole_experts=whole)
     specs = [TensorSpec(name, _dtype(source, theirs[name]), shapes[name]) for name in shapes]
     left_out = _left_out(source, theirs, family, config)
@@ -131,6 +132,17 @@ def shapes_of(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
     if config.tied:
         del shapes["head.weight"]
     return shapes
+
+
+def _check_counts(source: TensorFolder, config: DecoderConfig, *, whole_experts: bool) -> None:
+    """Sizes that no file could hold are refused before anything is counted through."""
+    parts = config.layers
+    if config.moe is not None and not whole_experts:
+        parts = max(parts, config.moe.experts)
+    largest = max(config.vocabulary, config.width, config.ff_width, config.heads * config.per_head)
+    if parts > len(source.tensors) or largest > source.bytes:
+        came = f"{len(source.tensors)} tensors of {source.bytes} bytes"
+        raise _unlike(source, f"{parts} layers or experts, and {largest} rows", came)
 
 
 def _dtype(source: TensorFolder, parts: Iterable[Piece]) -> str:
