@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import tempfile
 from functools import cache
@@ -17,12 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from tests.fusion.unify.published import PARAMETERS, PUBLISHED
+
 sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))
 from fusion_families.makers import SMALL, Small, make
 from fusion_families.measure import differences
 from zhufeng.base import InputError
 from zhufeng.fusion.families import FAMILIES, read_settings
 from zhufeng.fusion.unify import _run, export, plan_unify, unify, verify
+from zhufeng.fusion.unify._plan import shapes_of
 from zhufeng.models import Decoder, DecoderConfig, initialise, read_decoder, write_decoder
 
 WEIGHTS = "model.safetensors"
@@ -303,3 +307,10 @@ def test_sizes_that_no_file_holds_are_refused_at_once(key: str, tmp_path: Path) 
     theirs = made(tmp_path / "theirs", "Mixtral", **{key: 10**12})
     with pytest.raises(InputError, match="1000000000000"):
         unify(theirs, tmp_path / "ours")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings_are_understood(name: str) -> None:
+    """The decoder that they make has as many parameters as the model is known for."""
+    config = read_settings(PUBLISHED[name], name)[1]
+    assert sum(map(math.prod, shapes_of(config).values())) == PARAMETERS[name]

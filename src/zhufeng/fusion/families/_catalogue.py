@@ -35,6 +35,7 @@ _SIGMOID = {
 
 def _windows(s: Settings, fields: Fields) -> None:
     """Qwen's: a window that counts only where it is switched on, for the layers that are named."""
+    s.off("use_mrope")
     window = s.take("sliding_window", int, None)
     kinds = s.many("layer_types", str)
     first = s.take("max_window_layers", int, 28)
@@ -74,19 +75,30 @@ def _told_qwen_experts(config: DecoderConfig) -> Fields:
 
 def _hunyuan_experts(s: Settings, fields: Fields) -> None:
     """Every expert, the shared one too, is as wide as 'intermediate_size'."""
-    s.must("num_shared_expert", 1)
+    for name, wanted in (("num_shared_expert", 1), ("moe_intermediate_size", fields["ff_width"])):
+        if s.alike(name) not in (None, wanted):
+            raise s.refused(f"'{name}' = {wanted}", shown(repr(s.alike(name))))
     s.must("use_mixed_mlp_moe", True)
-    s.must("moe_intermediate_size", fields["ff_width"])
+    s.must("norm_topk_prob", True)
+    s.must("routed_scaling_factor", False, 1.0)
+    s.must("capacity_factor", 1.0)
+    s.off("moe_layer_num_skipped", "moe_drop_tokens", "moe_random_routing_dropped_token")
+    s.off("group_limited_greedy", "n_group", "topk_group", "use_mla")
+    s.off("kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
     fields["moe"]["shared_ff_width"] = fields["ff_width"]
     _hunyuan(s, fields)
 
 
 def _hunyuan(s: Settings, _: Fields) -> None:
+    """What Tencent's files say beside, of pictures and of what was tried."""
     s.must("use_qk_norm", True)
-    s.must("use_cla", False)
     s.must("use_rotary_pos_emb", True)
-    s.must("mlp_bias", False)
+    s.must("norm_type", "rms")
     s.must("org_vocab_size", s.values.get("vocab_size"))
+    s.off("use_cla", "mlp_bias", "add_classification_head", "position_embedding_xdrope")
+    s.off("xdrope_section", "class_num", "skip_cls_token")
+    s.read |= {"cla_share_factor", "dense_list", "pool_type", "num_media_embeds"}
+    s.off(*(name for name in s.values if str(name).startswith(("vit_", "anyres_"))))
 
 
 def _glm_experts(s: Settings, fields: Fields) -> None:

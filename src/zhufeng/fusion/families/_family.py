@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zhufeng.base import shown
 from zhufeng.fusion.families._rotary import read_rotary, write_rotary
 from zhufeng.fusion.families._settings import Settings
 from zhufeng.models import DecoderConfig, MoeConfig
@@ -126,7 +127,7 @@ def _read(family: Family, s: Settings) -> DecoderConfig:
         raise s.refused(
             "'num_attention_heads' and 'hidden_size' of at least 1", f"{heads}, {width}"
         )
-    per_head = s.take("head_dim", int, None) or width // heads
+    per_head = s.take("head_dim", int, None, "attention_head_dim") or width // heads
     activation = s.take("hidden_act", str, "silu", "hidden_activation")
     if activation not in ACTIVATIONS:
         raise s.refused("'hidden_act' = " + " or ".join(map(repr, ACTIVATIONS)), repr(activation))
@@ -164,9 +165,12 @@ def _read_experts(experts: Experts, s: Settings) -> Fields:
     renormalise = experts.renormalise is None or s.take(
         experts.renormalise, bool, experts.renormalised
     )
+    active = s.alike(experts.active)
+    if type(active) is not int:
+        raise s.refused(f"'{experts.active}': a whole number", shown(repr(active)))
     return {
         "experts": s.take(first, int, None, *others) or s.take(first, int),
-        "active": s.take(experts.active, int),
+        "active": active,
         "ff_width": s.take(experts.ff_width, int),
         "renormalise": renormalise,
         **experts.fixed,

@@ -113,6 +113,23 @@ class Settings:
         if value is not None and value not in allowed:
             raise self.refused(f"'{name}' = {' or '.join(map(repr, allowed))}", shown(repr(value)))
 
+    def alike(self, name: str) -> Any:
+        """The value of `name`, or that which all layers have where it is a list, a layer each."""
+        self.read.add(name)
+        value = self.values.get(name)
+        if not isinstance(value, list):
+            return value
+        if not value or any(one != value[0] for one in value):
+            raise self.refused(f"'{name}': the same for every layer", shown(repr(value)))
+        return value[0]
+
+    def off(self, *names: str) -> None:
+        """Refuse these where they are anything but null, false, 0 or empty."""
+        for name in names:
+            self.read.add(name)
+            if self.values.get(name):
+                raise self.refused(f"no '{name}'", shown(repr(self.values[name])))
+
     def many(self, name: str, kind: type[T]) -> list[T] | None:
         """The list called `name`, if it is there."""
         self.read.add(name)
@@ -139,7 +156,10 @@ class Settings:
         Raises:
             InputError: a setting is not known; names it.
         """
-        unknown = sorted(set(map(str, self.values)) - self.read - _NO_MATTER)
+        told = {str(name) for name, value in self.values.items() if value is not None}
+        unknown = sorted(told - self.read - _NO_MATTER)
+        # Numbers of tokens are the tokenizer's.
+        unknown = [name for name in unknown if not name.endswith(("_id", "_ids"))]
         if unknown:
             first = unknown[0]
             came = f"{shown(repr(first))} = {shown(repr(self.values.get(first)))}"
