@@ -185,8 +185,10 @@ def test_a_seed_divides_anew_and_always_alike() -> None:
 def test_the_overlapping_member_shares_half_of_what_another_learns() -> None:
     python, own = MEMBERS["python"].texts(split()), OVERLAP.texts(split())
     assert len(set(python) & set(own)) == round(len(python) / 2)
-    union = FULL.student.texts(split())
-    assert set(union) == {text for one in MEMBERS.values() for text in one.texts(split())}
+    taught = set(FULL.student.texts(split()))
+    for one in MEMBERS.values():
+        of_one = set(one.texts(split()))
+        assert len(taught & of_one) == round(FULL.student_share * len(of_one))
 
 
 def test_the_families_differ_and_tokenizers_have_three_sizes() -> None:
