@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ Patch = pytest.MonkeyPatch
 def recipe(*folders: Path, text: str = "x") -> ExpertsRecipe:
     experts = tuple(Expert(model=str(folder), texts=(text,)) for folder in folders)
     return ExpertsRecipe(base=str(folders[0]), experts=experts)
+
+
+def with_tokenizer(folder: Path) -> list[Path]:
+    folders = [ours(folder / name, vocabulary=300) for name in "ab"]
+    byte_level().save(str(folders[0] / "tokenizer.json"))
+    return folders
 
 
 @case(
@@ -92,12 +99,48 @@ def another_type(folder: Path, _: Patch) -> None:
 
 
 @case(
-    "an expert's text has no tokens",
-    "texts of at least one token",
-    "''",
+    "an expert's text cannot be read: ''",
+    "at least one token, and all below 300, the base's vocabulary",
+    "none",
     "leave it out",
 )
 def an_empty_text(folder: Path, _: Patch) -> None:
-    folders = [ours(folder / name) for name in "ab"]
+    assemble(recipe(*with_tokenizer(folder), text=""), folder / "out")
+
+
+@case(
+    "an expert's text cannot be read: mountain",
+    "at least one token, and all below 260, the base's vocabulary",
+    "token *",
+    "give the base its own tokenizer",
+)
+def a_tokenizer_of_more_tokens(folder: Path, _: Patch) -> None:
+    folders = [ours(folder / name, vocabulary=260) for name in "ab"]
     byte_level().save(str(folders[0] / "tokenizer.json"))
-    assemble(recipe(*folders, text=""), folder / "out")
+    assemble(recipe(*folders, text="mountain"), folder / "out")
+
+
+@case(
+    "routers cannot be trained",
+    "a text of at least two tokens: the second is learned from the first",
+    "texts of one token each",
+    "give longer texts, or take the router 'hidden'",
+)
+def texts_of_one_token(folder: Path, _: Patch) -> None:
+    made = recipe(*with_tokenizer(folder), text="!")
+    assemble(dataclasses.replace(made, router="trained"), folder / "out")
+
+
+@case(
+    "the routers are not finite",
+    "numbers",
+    "NaN or infinity, from the base's hidden states or from training",
+    "take a base that computes finite numbers, or a smaller learning_rate",
+)
+def a_base_of_no_numbers(folder: Path, _: Patch) -> None:
+    folders = with_tokenizer(folder)
+    path = folders[0] / "model.safetensors"
+    weights = load_file(path)
+    weights["embedding.weight"][:] = float("nan")
+    save_file(weights, path)
+    assemble(recipe(*folders, text="!"), folder / "out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,10 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zhufeng.base import to_json, track
+from zhufeng.base import InputError, to_json, track
 from zhufeng.fusion.experts._plan import CONFIG, ExpertsPlan, plan_experts
 from zhufeng.fusion.experts._recipe import ExpertsRecipe
-from zhufeng.fusion.experts._routers import hidden_routers, random_routers, train_routers
+from zhufeng.fusion.experts._routers import (
+    ExpertTokens,
+    hidden_routers,
+    random_routers,
+    read_texts,
+    train_routers,
+)
 from zhufeng.fusion.tensors import (
     TOKENIZER_FILES,
     TensorReader,
@@ -48,27 +55,44 @@ def assemble(recipe: ExpertsRecipe, out: Path) -> ExpertsPlan:
             does. Killed, the same call goes on to the same bytes.
 
     Raises:
-        InputError: models differ, or cannot become a mixture; a text is empty; a folder is
-            damaged; `out` stands already; the disk is full.
+        InputError: models differ, or cannot become a mixture; a text has no tokens, or not the
+            base's; routers come out as no numbers; a folder is damaged; `out` stands already; the
+            disk is full.
     """
     plan = plan_experts(recipe)
-    with drafted(out, draft_key(VERSION, to_json(recipe), plan.sources)) as draft:
-        routers = _first_routers(plan)
-        _write(plan, routers, draft)
+    read = () if recipe.router == "random" else read_texts(recipe, plan.dense.vocabulary)
+    what = [to_json(recipe), to_json(plan.dense), [_listed(expert) for expert in read]]
+    with drafted(out, draft_key(VERSION, what, plan.sources)) as draft:
+        _write(plan, _finite(_first_routers(plan, read)), draft)
         DECODER.write_json(draft / CONFIG, plan.config)
         if recipe.router == "trained":
-            _train(plan, draft)
+            _train(plan, read, draft)
         for name in TOKENIZER_FILES:
             if (Path(recipe.base) / name).is_file():
                 shutil.copyfile(Path(recipe.base) / name, draft / name)
     return plan
 
 
-def _first_routers(plan: ExpertsPlan) -> Tensor:
+def _listed(expert: ExpertTokens) -> list[list[list[int]]]:
+    return [[text.tolist() for text in texts] for texts in (expert.texts, expert.against)]
+
+
+def _first_routers(plan: ExpertsPlan, read: Sequence[ExpertTokens]) -> Tensor:
     if plan.recipe.router != "random":
-        return hidden_routers(plan.recipe)
+        return hidden_routers(plan.recipe, read)
     shape = (len(plan.recipe.experts), plan.dense.width)
     return random_routers(plan.recipe, shape, range(plan.dense.layers))
+
+
+def _finite(routers: Tensor) -> Tensor:
+    if not bool(routers.isfinite().all()):
+        raise InputError(
+            "the routers are not finite",
+            expected="numbers",
+            came="NaN or infinity, from the base's hidden states or from training",
+            do="take a base that computes finite numbers, or a smaller learning_rate",
+        )
+    return routers
 
 
 def _write(plan: ExpertsPlan, routers: Tensor, draft: Path) -> None:
@@ -96,10 +120,10 @@ def _copy(plan: ExpertsPlan, name: str, readers: list[TensorReader], writer: Ten
         at += part.bytes
 
 
-def _train(plan: ExpertsPlan, draft: Path) -> None:
+def _train(plan: ExpertsPlan, read: Sequence[ExpertTokens], draft: Path) -> None:
     """Learn from the first routers, which are written, and write over them."""
     model: Decoder = read_decoder(draft).eval()
-    trained = train_routers(model, plan.recipe)
+    trained = _finite(train_routers(model, plan.recipe, read))
     for name in plan.routers:
         info = plan.layout.tensors[name]
         path = draft / info.file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,50 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zhufeng.base import InputError, derive_seed, track
+from zhufeng.base import InputError, derive_seed, shown, track
 from zhufeng.fusion.experts._recipe import ExpertsRecipe
 from zhufeng.fusion.vocabulary import read_vocabulary
 from zhufeng.models import Decoder, read_decoder
 
 _SPREAD = 0.02  # a decoder's own, GPT-2's
+
+
+@dataclass(frozen=True)
+class ExpertTokens:
+    """What an expert's router is made from: the tokens of each text, at least one."""
+
+    texts: tuple[Tensor, ...]
+    against: tuple[Tensor, ...]
+
+
+def read_texts(recipe: ExpertsRecipe, vocabulary: int) -> tuple[ExpertTokens, ...]:
+    """Every expert's texts in the base's tokens, as many of each as the context holds.
+
+    Args:
+        recipe: whose experts.
+        vocabulary: of the base; its tokens are below.
+
+    Raises:
+        InputError: the base has no tokenizer, or one of more tokens than its embedding; a text
+            has no tokens; there is nothing to train on.
+    """
+    read = _reader(recipe, vocabulary)
+    found = tuple(
+        ExpertTokens(tuple(map(read, expert.texts)), tuple(map(read, expert.against)))
+        for expert in recipe.experts
+    )
+    if recipe.router == "trained" and not _lessons(found):
+        raise InputError(
+            "routers cannot be trained",
+            expected="a text of at least two tokens: the second is learned from the first",
+            came="texts of one token each",
+            do="give longer texts, or take the router 'hidden'",
+        )
+    return found
+
+
+def _lessons(read: Sequence[ExpertTokens]) -> list[Tensor]:
+    return [text for expert in read for text in expert.texts if len(text) > 1]
 
 
 def random_routers(recipe: ExpertsRecipe, shape: tuple[int, ...], layers: Sequence[int]) -> Tensor:
@@ -27,19 +66,18 @@ def random_routers(recipe: ExpertsRecipe, shape: tuple[int, ...], layers: Sequen
     return torch.stack(rows)
 
 
-def hidden_routers(recipe: ExpertsRecipe) -> Tensor:
+def hidden_routers(recipe: ExpertsRecipe, read: Sequence[ExpertTokens]) -> Tensor:
     """What each expert's texts look like to the routers, shape (layers, experts, width).
 
     Each row is the mean, over the tokens of the expert's texts, of what enters the base's
     feed-forward, less that over the texts against it, scaled to length 1. The base is in memory.
     """
     model = read_decoder(Path(recipe.base)).eval()
-    tokens = _reader(recipe)
     rows = []
-    for expert in track(recipe.experts, "reading texts"):
-        mean = _mean_inputs(model, [tokens(text) for text in expert.texts])
+    for expert in track(read, "reading texts"):
+        mean = _mean_inputs(model, expert.texts)
         if expert.against:
-            mean = mean - _mean_inputs(model, [tokens(text) for text in expert.against])
+            mean = mean - _mean_inputs(model, expert.against)
         rows.append(functional.normalize(mean, dim=-1))
     return torch.stack(rows, dim=1)
 
@@ -66,37 +104,36 @@ def _mean_inputs(model: Decoder, texts: Sequence[Tensor]) -> Tensor:
     return total / sum(len(text) for text in texts)
 
 
-def _reader(recipe: ExpertsRecipe) -> Callable[[str], Tensor]:
+def _reader(recipe: ExpertsRecipe, vocabulary: int) -> Callable[[str], Tensor]:
     """Text to tokens with the base's tokenizer, as many as the context holds."""
-    vocabulary = read_vocabulary(Path(recipe.base))
+    tokenizer = read_vocabulary(Path(recipe.base)).tokenizer
 
     def read(text: str) -> Tensor:
-        ids = vocabulary.tokenizer.encode(text).ids[: recipe.context]
-        if not ids:
+        ids = tokenizer.encode(text).ids[: recipe.context]
+        if not ids or max(ids) >= vocabulary:
             raise InputError(
-                "an expert's text has no tokens",
-                expected="texts of at least one token",
-                came=repr(text[:40]),
-                do="leave it out",
+                f"an expert's text cannot be read: {shown(text)}",
+                expected=f"at least one token, and all below {vocabulary}, the base's vocabulary",
+                came=f"token {max(ids)}" if ids else "none",
+                do="give the base its own tokenizer" if ids else "leave it out",
             )
         return torch.tensor(ids)
 
     return read
 
 
-def train_routers(model: Decoder, recipe: ExpertsRecipe) -> Tensor:
+def train_routers(model: Decoder, recipe: ExpertsRecipe, read: Sequence[ExpertTokens]) -> Tensor:
     """Train a mixture's routers on all its experts' texts, and nothing else of it.
 
     Args:
         model: the mixture, whole in memory; its routers are those to begin with.
         recipe: steps of one text each, in an order drawn anew for each pass; Adam.
+        read: the texts.
 
     Returns:
         Shape (layers, experts, width).
     """
-    tokens = _reader(recipe)
-    texts = [tokens(text) for expert in recipe.experts for text in expert.texts]
-    texts = [text for text in texts if len(text) > 1]
+    texts = _lessons(read)
     routers = [parameter for name, parameter in model.named_parameters() if "router" in name]
     for parameter in model.parameters():
         parameter.requires_grad_(False)
