@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from tests.fusion.mix.tiny import byte_level
 from zhufeng.base import InputError
@@ -133,6 +134,63 @@ def test_a_mixture_of_llamas_is_a_mixtral(tmp_path: Path) -> None:
         assert torch.equal(
             theirs(TOKENS % theirs.config.vocab_size).logits, logits(tmp_path / "out")
         )
+
+
+def mergekit_moe(folders: list[Path], routers: list[torch.Tensor], out: Path) -> Path:
+    """The same mixture as mergekit 0.1.5 puts it together."""
+    from mergekit.moe.config import MoEMergeConfig  # type: ignore[import-untyped]
+    from mergekit.moe.mixtral import MixtralMoE  # type: ignore[import-untyped]
+    from mergekit.options import MergeOptions  # type: ignore[import-untyped]
+
+    table = {
+        "base_model": str(folders[0]),
+        "experts": [{"source_model": str(f), "positive_prompts": ["x"]} for f in folders],
+        "dtype": "float32",
+    }
+    config = MoEMergeConfig.model_validate(table)
+    MixtralMoE().write_model(str(out), config, MergeOptions(), routers)
+    return out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_mixture_is_mergekits(tmp_path: Path) -> None:
+    """Every expert is in its own place, in mergekit's too."""
+    folders = [dense(tmp_path / f"m{n}", n) for n in range(3)]
+    plan = assemble(recipe(folders, list("abc"), router="random"), tmp_path / "out")
+    export(tmp_path / "out", tmp_path / "mixtral", "mixtral")
+    (tmp_path / "llama").mkdir()
+    for folder in folders:
+        export(folder, tmp_path / "llama" / folder.name, "llama")
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    routers = [weights[name] for name in sorted(plan.routers)]
+    llamas = [tmp_path / "llama" / folder.name for folder in folders]
+    theirs = mergekit_moe(llamas, routers, tmp_path / "theirs")
+    made = [
+        transformers.MixtralForCausalLM.from_pretrained(at).state_dict()
+        for at in (tmp_path / "mixtral", theirs)
+    ]
+    assert made[0].keys() == made[1].keys()
+    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+def test_a_text_is_sent_to_the_expert_that_it_was_given_for(tmp_path: Path) -> None:
+    """In every layer the expert's own text likes its router best, on the mean over its tokens."""
+    folders = [dense(tmp_path / f"m{n}", n) for n in range(2)]
+    texts = ["one two three", "un deux trois"]
+    assemble(recipe(folders, texts, active=1), tmp_path / "out")
+    base, mixture = read_decoder(folders[0]).eval(), read_decoder(tmp_path / "out").eval()
+    tokenizer = byte_level(texts)
+    seen: list[list[torch.Tensor]] = [[], []]
+    for number in range(2):
+        layer(base, number).ff_norm.register_forward_hook(
+            lambda _, __, out, number=number: seen[number].append(out[0].mean(0))
+        )
+    with torch.no_grad():
+        for text in texts:
+            base(torch.tensor([tokenizer.encode(text).ids]))
+        for number in range(2):
+            router = cast("Any", layer(mixture, number).feed_forward).router
+            assert router(torch.stack(seen[number])).argmax(1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("router", ["hidden", "trained"])
