@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zhufeng.base import InputError, read_json, shown, track, write_durable
@@ -28,12 +29,13 @@ from zhufeng.fusion.vocabulary._read import TOKENIZER, Vocabulary, read_vocabula
 from zhufeng.fusion.vocabulary._rows import RowPlan, make_rows, plan_rows
 from zhufeng.fusion.vocabulary._union import United, unite_tokenizers
 
-VERSION = 1
+VERSION = 2
 """Of what is written: a draft of another version is not taken up."""
 
 CONFIG = "config.json"
 # Rows a token: as the one decoder names them, and as most families do.
-_ROWS = ("embedding.weight", "head.weight", "model.embed_tokens.weight", "lm_head.weight")
+_MATRICES = ("embedding.weight", "head.weight", "model.embed_tokens.weight", "lm_head.weight")
+_ROWS = (*_MATRICES, "lm_head.bias")
 _SIZES = ("vocabulary", "vocab_size")
 _DTYPES = {
     "F64": torch.float64,
@@ -42,6 +44,11 @@ _DTYPES = {
     "BF16": torch.bfloat16,
 }
 _CHUNK_BYTES = 16 << 20
+# What counts tokens, or names them by number.
+_NUMBERED = (CONFIG, "generation_config.json", "origin.json")
+# What says how text is made of tokens; the union has it of its base.
+_SPOKEN = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+_SUFFIXES = (".json", ".jinja", ".md", "")
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class _Source:
     tensors: TensorFolder
     config: Mapping[str, Any]
     plan: RowPlan
+    given: NDArray[np.int64]
+    """The united id of each of its ids; -1 for one that is left out."""
 
     @property
     def by_token(self) -> list[str]:
@@ -66,7 +75,8 @@ def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[s
         folders: canonical folders, or models as Hugging Face has them, each of another name, with
             a ``tokenizer.json``.
         out: the folder that is made, whole or absent: a folder each, by its name, with the united
-            tokenizer and a row for each of its tokens. Nothing stands there, its parent does.
+            tokenizer and a row for each of its tokens; numbers of tokens in its configuration are
+            the united ones. Nothing stands there, its parent does.
         base: whose tokenizer the union begins with.
 
     Returns:
@@ -88,10 +98,11 @@ def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[s
     union = unite_tokenizers(vocabularies, base)
     pairs = zip(folders, vocabularies, strict=True)
     sources = [_source(folder, vocabulary, union) for folder, vocabulary in pairs]
-    key = draft_key(VERSION, union.data, [source.tensors for source in sources])
+    what = [union.data, base, [[source.name, source.config] for source in sources]]
+    key = draft_key(VERSION, what, [source.tensors for source in sources])
     with drafted(out, key) as draft:
         for source in sources:
-            _bring(source, union, draft / source.name)
+            _bring(source, union, folders[base], draft / source.name)
     return {source.name: source.plan.counts() for source in sources}
 
 
@@ -99,19 +110,21 @@ def _source(folder: Path, vocabulary: Vocabulary, union: United) -> _Source:
     tensors = open_tensors(folder)
     config = read_json(folder / CONFIG)
     rows = [tensors.tensors[name] for name in _ROWS if name in tensors.tensors]
-    fits = rows and isinstance(config, dict) and len({info.shape for info in rows}) == 1
-    if not fits or len(rows[0].shape) != 2 or rows[0].dtype not in _DTYPES:  # noqa: PLR2004
+    fits = rows and isinstance(config, dict) and len({info.shape[:1] for info in rows}) == 1
+    floats = all(info.dtype in _DTYPES for info in rows)
+    if not fits or not floats or len(rows[0].shape) != 2:  # noqa: PLR2004
         raise InputError(
             f"{folder} cannot be brought to another vocabulary",
-            expected=f"a configuration, and matrices of floats called {' or '.join(_ROWS)}",
+            expected=f"a configuration, and matrices of floats called {' or '.join(_MATRICES)}",
             came=", ".join(f"{info.name} {list(info.shape)}" for info in rows) or "none of them",
             do="bring the model to the one architecture first: zhufeng fuse unify",
         )
     plan = plan_rows(union, vocabulary, rows[0].shape[0], union.size)
-    return _Source(folder.resolve().name, tensors, config, plan)
+    given = union.of(vocabulary)
+    return _Source(folder.resolve().name, tensors, config, plan, given)
 
 
-def _bring(source: _Source, union: United, folder: Path) -> None:
+def _bring(source: _Source, union: United, base: Path, folder: Path) -> None:
     """One model; its configuration is written last, and says that all is there."""
     if (folder / CONFIG).exists():
         return
@@ -130,18 +143,57 @@ def _bring(source: _Source, union: United, folder: Path) -> None:
             (_rows if name in source.by_token else _copy)(source, name, reader, writer)
             writer.finish(name, {})
     for path in sorted(source.tensors.folder.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".jinja", ".md", "") and _belongs(path):
+        if path.is_file() and path.suffix in _SUFFIXES and _belongs(path):
             shutil.copyfile(path, folder / path.name)
+    for name in _SPOKEN:
+        if (base / name).is_file():
+            shutil.copyfile(base / name, folder / name)
+    _forget_numbers(folder / _SPOKEN[0])
     write_durable(folder / TOKENIZER, json.dumps(union.data, ensure_ascii=False).encode())
-    sizes = dict.fromkeys((key for key in _SIZES if key in source.config), union.size)
-    config = json.dumps({**source.config, **sizes}, indent=1, ensure_ascii=False)
-    write_durable(folder / CONFIG, config.encode() + b"\n")
+    for name in reversed(_NUMBERED):
+        if (source.tensors.folder / name).is_file():
+            table = _renumbered(read_json(source.tensors.folder / name), source, union)
+            _write_json(folder / name, table)
 
 
 def _belongs(path: Path) -> bool:
     """Neither weights nor what is written anew, nor files of one tokenizer alone."""
-    own = {CONFIG, TOKENIZER, "manifest.json", "vocab.json", "added_tokens.json"}
+    own = {TOKENIZER, "manifest.json", "vocab.json", "added_tokens.json", *_NUMBERED, *_SPOKEN}
     return path.name not in own and not path.name.endswith(".index.json")
+
+
+def _forget_numbers(path: Path) -> None:
+    """Let a ``tokenizer_config.json`` say nothing of added tokens: ``tokenizer.json`` does."""
+    table = read_json(path) if path.is_file() else None
+    if isinstance(table, dict) and table.pop("added_tokens_decoder", None) is not None:
+        _write_json(path, table)
+
+
+def _renumbered(value: Any, source: _Source, union: United) -> Any:
+    """A configuration with the united vocabulary's size, and the united numbers of its tokens."""
+    if not isinstance(value, dict):
+        return value
+    table = {}
+    for key, inner in value.items():
+        if key in _SIZES and type(inner) is int:
+            table[key] = union.size
+        elif key.endswith("_token_id"):
+            table[key] = _united_ids(inner, source.given)
+        else:
+            table[key] = _renumbered(inner, source, union)
+    return table
+
+
+def _united_ids(value: Any, given: NDArray[np.int64]) -> Any:
+    if isinstance(value, list):
+        found = [_united_ids(one, given) for one in value]
+        return [one for one in found if one is not None]
+    known = type(value) is int and 0 <= value < len(given) and given[value] >= 0
+    return int(given[value]) if known else None
+
+
+def _write_json(path: Path, table: Any) -> None:
+    write_durable(path, json.dumps(table, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def _shape(source: _Source, name: str) -> tuple[int, ...]:
