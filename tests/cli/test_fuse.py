@@ -66,6 +66,32 @@ def test_another_family_is_brought_here_compared_and_brought_back(
     assert not (tmp_path / "no").exists()
 
 
+def test_vocabularies_are_united(zhufeng: Call, tmp_path: Path) -> None:
+    texts = {"a": "one two ", "b": "drei vier "}
+    for seed, (name, text) in enumerate(texts.items()):
+        write_member(tmp_path / name, byte_level([text * 20]), seed)
+    folders, out = [tmp_path / name for name in texts], tmp_path / "out"
+    told = json.loads(zhufeng("fuse", "unite", *folders, "-o", out, "--json").out)
+    sizes = {json.loads((out / name / "config.json").read_text())["vocabulary"] for name in texts}
+    assert {sum(rows.values()) for rows in told["rows"].values()} == sizes
+    again = zhufeng("fuse", "unite", *folders, "-o", out)
+    assert (again.code, "stands already" in again.err) == (2, True)
+
+
+def test_dense_models_become_experts(zhufeng: Call, tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        write_member(tmp_path / name, byte_level(), seed)
+    recipe = tmp_path / "moe.toml"
+    experts = "".join(f'[[experts]]\nmodel = "{name}"\ntexts = ["{name}"]\n' for name in "ab")
+    recipe.write_text(f'base = "a"\n{experts}')
+    told = json.loads(zhufeng("fuse", "experts", recipe, "-o", tmp_path / "out", "--json").out)
+    assert told["experts"] == 2
+    assert told["bytes"] == (tmp_path / "out" / "model.safetensors").stat().st_size
+    recipe.write_text(f'base = "a"\nactive = 3\n{experts}')
+    wrong = zhufeng("fuse", "experts", recipe, "-o", tmp_path / "other")
+    assert (wrong.code, "1 to 2 active experts" in wrong.err) == (2, True)
+
+
 def test_a_merge_is_planned_and_run(zhufeng: Call, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     told = json.loads(zhufeng("fuse", "plan", recipe, "--json").out)
