@@ -29,7 +29,8 @@ from zhufeng.fusion.mix import MemberSpec, open_member
 
 LEARNERS = {**MEMBERS, OVERLAPPING: OVERLAP}
 VARIANTS = {"": tuple(MEMBERS), f"{OVERLAPPING}_": ("python", OVERLAPPING, "prose")}
-_AT_ONCE = 2
+AT_ONCE = 2
+"""Seeds, each on one core."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +41,7 @@ def results_of(size: Size, seeds: Sequence[int]) -> Results:
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(_AT_ONCE, spawned, _end_with_parent) as pool:
+    with ProcessPoolExecutor(AT_ONCE, spawned, _end_with_parent) as pool:
         one_each = list(zip(*product(seeds, LEARNERS), strict=True))
         list(pool.map(partial(_member, size), *one_each))
         list(pool.map(partial(_students, size), seeds))

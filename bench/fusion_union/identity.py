@@ -32,7 +32,8 @@ _ASKED_BY = (
     "fusion/mix/_tape.py",
     "fusion/mix/_tokens.py",
     "fusion/mix/_weights.py",
-    "fusion/vocabulary/*.py",
+    "fusion/vocabulary/_read.py",
+    "fusion/vocabulary/_spelling.py",
 )
 
 
