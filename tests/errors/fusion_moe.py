@@ -41,8 +41,8 @@ def two_of_one_name(folder: Path, _: Patch) -> None:
 
 @case(
     "TMP cannot be brought to another vocabulary",
-    "a configuration, and matrices of floats called embedding.weight or head.weight or"
-    " model.embed_tokens.weight or lm_head.weight",
+    "a configuration, and floats called embedding.weight or head.weight or"
+    " model.embed_tokens.weight or lm_head.weight or lm_head.bias, a row a token",
     "none of them",
     "bring the model to the one architecture first: zhufeng fuse unify",
 )

@@ -102,7 +102,7 @@ def test_other_vocabularies_are_united_first(tmp_path: Path) -> None:
     for place, texts in zip(places, (ENGLISH, CODE), strict=True):
         put(place, byte_level(texts))
     (pair,) = auto(places).pairs
-    assert pair.way == "unite, then merge"
+    assert pair.way == "merge on the union"
     assert pair.tokenizers is not None
     assert not pair.tokenizers.equal
     put(places[0], byte_level(CODE))

@@ -85,7 +85,6 @@ def test_ties_of_mergekit(tmp_path: Path) -> None:
         ("modules: {}", "modules"),
         ("chat_template: auto", "chat_template"),
         ("tokenizer: {source: union}", "tokenizer"),
-        ("tokenizer_source: union", "union"),
         ("models: [{model: a+lora}]", "a+lora"),
         ("models: [{model: {model: a, lora: b}}]", "{'model': 'a', 'lora': 'b'}"),
         ("models: [{model: 3}]", "3"),

@@ -251,8 +251,8 @@ def linear(*models: Path, **more: Any) -> dict[str, Any]:
 
 
 OTHER_TOKENIZER = (
-    "other has another tokenizer than one; 'tokenizer' can name the model whose tokenizer "
-    "is to be taken"
+    "other has another tokenizer than one; 'tokenizer' can be 'union', or name the model "
+    "whose it is to be"
 )
 
 

@@ -1,5 +1,5 @@
-"""For each pair of models: whether to merge them, to unite their vocabularies first, to let them
-answer together, or to teach one student from both; and why.
+"""For each pair of models: whether to merge them, to merge them on the union of their tokens, to
+let them answer together, or to teach one student from both; and why.
 
 Nothing is loaded: configurations, headers, tokenizers and a few rows are read.
 """
@@ -18,7 +18,7 @@ from zhufeng.fusion.auto._weights import FLOATS
 from zhufeng.fusion.licences import joined
 from zhufeng.fusion.vocabulary import Comparison, compare
 
-Way = Literal["merge", "unite, then merge", "mix", "distil"]
+Way = Literal["merge", "merge on the union", "mix", "distil"]
 
 AVERAGING = ("linear", "slerp", "model_stock")
 FROM_BASE = ("task_arithmetic", "ties", "dare_ties", "della", "breadcrumbs", "sce")
@@ -118,7 +118,7 @@ def _advise(first: Member, second: Member, base: Member | None, single: bool) ->
         way: Way = "distil" if single else "mix"
         words = _distil_words() if single else ()
         return Pair(**common, way=way, reasons=(*obstacles, *rows, *words, *terms))
-    way = "merge" if tokenizers is None or tokenizers.same_vocabulary else "unite, then merge"
+    way = "merge" if tokenizers is None or tokenizers.same_vocabulary else "merge on the union"
     assert likeness is not None
     return Pair(
         **common,

@@ -105,14 +105,7 @@ def _licence_notes(origins: tuple[Origin, ...]) -> list[str]:
 def beside_weights(settled: Plan, lineage: Lineage) -> dict[str, bytes]:
     """The other files of the output, by name."""
     first = settled.models[0]
-    tokenizer = dict(zip(settled.recipe.folders, settled.models, strict=True)).get(
-        settled.recipe.tokenizer, first
-    )
-    files = {
-        name: (tokenizer.folder / name).read_bytes()
-        for name in TOKENIZER_FILES
-        if (tokenizer.folder / name).is_file()
-    }
+    files = _tokenizer(settled)
     generation = first.folder / "generation_config.json"
     if generation.is_file():
         files[generation.name] = generation.read_bytes()
@@ -121,6 +114,15 @@ def beside_weights(settled: Plan, lineage: Lineage) -> dict[str, bytes]:
     files[LINEAGE] = _json(to_json(lineage))
     files["README.md"] = _card(lineage).encode()
     return files
+
+
+def _tokenizer(settled: Plan) -> dict[str, bytes]:
+    if settled.tokens is not None:
+        return dict(settled.tokens.files)
+    models = dict(zip(settled.recipe.folders, settled.models, strict=True))
+    folder = models.get(settled.recipe.tokenizer, settled.models[0]).folder
+    named = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    return {name: (folder / name).read_bytes() for name in named}
 
 
 def _config(settled: Plan) -> dict[str, Any]:
@@ -132,6 +134,8 @@ def _config(settled: Plan) -> dict[str, Any]:
         config["layer_types"] = _layer_types(settled)
     if settled.recipe.dtype is not None:
         config["dtype" if "dtype" in config else "torch_dtype"] = settled.recipe.dtype
+    if settled.tokens is not None:
+        config = settled.tokens.resized(config)
     head = any(task.spec.name == _HEAD for task in settled.tasks)
     if head and not all(model.tied for model in settled.models):
         config["tie_word_embeddings"] = False

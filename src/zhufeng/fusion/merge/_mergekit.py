@@ -127,8 +127,7 @@ def _folder(path: Path, value: object) -> str:
 
 def _tokenizer(path: Path, value: object, table: Mapping[str, Any]) -> dict[str, Any]:
     if value == "union":
-        expected = "a tokenizer_source that is base or a model (zhufeng fuse unite makes one)"
-        raise _unsupported(path, expected, "union")
+        return {"tokenizer": value}
     chosen = table.get("base_model") if value == "base" else value
     return {} if chosen is None else {"tokenizer": _folder(path, chosen)}
 

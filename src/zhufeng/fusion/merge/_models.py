@@ -11,7 +11,7 @@ from typing import Any
 
 from zhufeng.base import InputError, read_json, sha256_json, shown
 from zhufeng.fusion.licences import read_licence
-from zhufeng.fusion.tensors import TensorFolder, open_tensors
+from zhufeng.fusion.tensors import TOKEN_ROWS, TensorFolder, open_tensors
 
 _LAYER = re.compile(r"^((?:[\w-]+\.)*?(?:layers|layer|h|blocks))\.(\d{1,9})\.(.+)$")
 
@@ -45,6 +45,13 @@ class Model:
         """How many layers its tensors are numbered by."""
         numbers = [found[1] for name in self.tensors.tensors if (found := layer_of(name))]
         return max(numbers, default=-1) + 1
+
+    @property
+    def embedded(self) -> int:
+        """Rows of its embedding; 0 where none has a known name."""
+        tensors = self.tensors.tensors
+        rows = (tensors[name].shape[:1] for name in TOKEN_ROWS if name in tensors)
+        return next((shape[0] for shape in rows if shape), 0)
 
     @cached_property
     def head_dim(self) -> object:

@@ -7,11 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from zhufeng.base import needs_extra
 from zhufeng.fusion.merge._models import Model, layer_of, open_model
-from zhufeng.fusion.merge._recipe import Recipe, Settings, Slice, SliceSource, resolve
+from zhufeng.fusion.merge._recipe import UNION, Recipe, Settings, Slice, SliceSource, resolve
 from zhufeng.fusion.merge._table import METHODS, Value
-from zhufeng.fusion.tensors import Layout, TensorInfo, TensorSpec, lay_out
+from zhufeng.fusion.tensors import TOKEN_ROWS, Layout, TensorInfo, TensorSpec, lay_out
+
+if TYPE_CHECKING:
+    from zhufeng.fusion.merge._united import UnitedTokens
 
 FLOATS: Mapping[str, str] = {
     "float64": "F64",
@@ -24,6 +29,7 @@ _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 _PROCESS_BYTES = 260 << 20  # Python with torch
 _BUFFER_BYTES = 16 << 20  # of a thread, generously
 _SOURCE_BUFFER_BYTES = 3 << 20  # of a thread and model
+_HELD = 55  # bytes, of a byte of a tokenizer.json, by the tokenizers' library
 _MOST_BYTES = 500_000_000
 _WRITE_BYTES_A_S = 2e9  # into memory; a disk that is slower adds its own time
 
@@ -48,6 +54,8 @@ class Task:
     each: tuple[Mapping[str, Value], ...]
     copied: bool
     """Its bytes are those of its one input, whatever they mean."""
+    united: bool = False
+    """It has a row for each token of the union; its parts have one for each of their own."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -67,6 +75,8 @@ class Plan:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     """What a user should know that stops nothing."""
+    tokens: UnitedTokens | None = None
+    """Where the recipe wants the union of tokenizers."""
 
     @cached_property
     def layout(self) -> Layout:
@@ -104,7 +114,8 @@ class Plan:
 
     def memory_bytes(self, threads: int | None = None) -> int:
         """Predicted, at most; of the process, without the system's page cache."""
-        return _PROCESS_BYTES + (threads or self.threads) * self._thread_bytes
+        held = 0 if self.tokens is None else self.tokens.spelt_bytes * _HELD
+        return _PROCESS_BYTES + (threads or self.threads) * self._thread_bytes + held
 
     @property
     def _thread_bytes(self) -> int:
@@ -117,7 +128,8 @@ def plan(recipe: Recipe) -> Plan:
     Everything that would stop it is in `Plan.problems`.
 
     Raises:
-        InputError: a source's file is damaged or missing.
+        InputError: a source's file is damaged or missing; the recipe wants the union of tokenizers,
+            and they cannot be united.
     """
     models = {folder: open_model(Path(folder)) for folder in recipe.folders}
     return _Planner(recipe, models).plan()
@@ -129,6 +141,7 @@ class _Planner:
         self.numbers = {folder: number for number, folder in enumerate(models)}
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.tokens: UnitedTokens | None = None
 
     def plan(self) -> Plan:
         self._compare_models()
@@ -146,6 +159,7 @@ class _Planner:
             layers,
             tuple(dict.fromkeys(self.problems)),
             tuple(dict.fromkeys(self.notes)),
+            self.tokens,
         )
 
     def _whole(self) -> Slice:
@@ -164,15 +178,27 @@ class _Planner:
         for other in others:
             self._compare(first, other)
         if self.recipe.tokenizer == "same":
-            # Here a union of tokenizers would make embeddings fit instead of refusing them.
             for other in others:
                 if first.tokenizer != other.tokenizer:
                     self.problems.append(
                         f"{other.name} has another tokenizer than {first.name}; "
-                        "'tokenizer' can name the model whose tokenizer is to be taken"
+                        "'tokenizer' can be 'union', or name the model whose it is to be"
                     )
+        elif self.recipe.tokenizer == UNION:
+            self._unite()
         elif self.recipe.tokenizer not in self.models:
             self.problems.append("tokenizer names none of the models")
+
+    def _unite(self) -> None:
+        models = self.models.values()
+        without = [model.name for model in models if not model.embedded]
+        if without:
+            self.problems.append(f"{without[0]} has no embedding of a known name")
+            return
+        with needs_extra("fusion"):
+            from zhufeng.fusion.merge._united import united_tokens  # noqa: PLC0415 (needs torch)
+
+            self.tokens = united_tokens([(model.folder, model.embedded) for model in models])
 
     def _compare(self, first: Model, other: Model) -> None:
         what = {
@@ -180,7 +206,9 @@ class _Planner:
             "head_dim": (first.head_dim, other.head_dim),
             "num_key_value_heads": (first.key_value_heads, other.key_value_heads),
         }
-        keys = ["hidden_size", "num_attention_heads", "intermediate_size", "vocab_size"]
+        keys = ["hidden_size", "num_attention_heads", "intermediate_size"]
+        if self.recipe.tokenizer != UNION:
+            keys.append("vocab_size")
         what |= {key: (first.config.get(key), other.config.get(key)) for key in keys}
         if not self.recipe.slices:
             what["number of layers"] = (first.layers, other.layers)
@@ -269,12 +297,15 @@ class _Planner:
         self, part: Slice, target: str, parts: Mapping[str, Part], depth: float
     ) -> Iterator[Task]:
         method = METHODS[self.recipe.method]
-        first = next(iter(parts.values())).tensor
-        for source, other in parts.items():
-            if other.tensor.shape != first.shape:
-                one, two = (self.models[folder].name for folder in (next(iter(parts)), source))
-                shapes = f"{list(first.shape)} in {one}, {list(other.tensor.shape)} in {two}"
-                self.problems.append(f"{target} has shape {shapes}")
+        united = self.tokens is not None and target in TOKEN_ROWS
+        shapes = {source: self._shape(one.tensor, united=united) for source, one in parts.items()}
+        first, shape = next(iter(shapes.items()))
+        for source, other in shapes.items():
+            if other != shape:
+                one, two = (self.models[folder].name for folder in (first, source))
+                self.problems.append(
+                    f"{target} has shape {list(shape)} in {one}, {list(other)} in {two}"
+                )
                 return
         base = None if method.base == "unused" else parts[str(self.recipe.base)]
         sources = [s for s in part.sources if base is None or s.model != self.recipe.base]
@@ -293,10 +324,27 @@ class _Planner:
         )
         if dtype.startswith("F8") and any(values.get("scale", 1) != 1 for values in each):
             self.problems.append(f"{target} is {dtype}, which cannot be scaled")
+        if united:
+            self._check_united(target, parts, dtype)
+            copied = False
         if copied:
             inputs = (base or inputs[0],)
             base = None
-        yield Task(TensorSpec(target, dtype, first.shape), base, inputs, shared, each, copied)
+        spec = TensorSpec(target, dtype, shape)
+        yield Task(spec, base, inputs, shared, each, copied, united)
+
+    def _shape(self, tensor: TensorInfo, *, united: bool) -> tuple[int, ...]:
+        rows = (self.tokens.rows,) if united and self.tokens is not None else tensor.shape[:1]
+        return (*rows, *tensor.shape[1:])
+
+    def _check_united(self, target: str, parts: Mapping[str, Part], dtype: str) -> None:
+        if dtype not in FLOATS.values():
+            self.problems.append(f"{target} is {dtype}, whose rows cannot be united")
+        for folder, model in self.models.items():
+            if folder not in parts:
+                self.problems.append(
+                    f"{model.name} takes no part in {target}, which its tokens need: name it there"
+                )
 
     def _dtype(self, target: str, parts: Sequence[Part]) -> str:
         """Of the output's tensor; what is no float, or of 8 bits, keeps its own."""

@@ -15,6 +15,8 @@ from zhufeng.fusion.merge._table import METHODS, Method
 
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 
+UNION = "union"
+
 # What a layer's share of the depth may be: a number, or numbers spread over the layers.
 Scalar = bool | float | tuple[float, ...]
 
@@ -84,7 +86,8 @@ class Recipe:
     dtype: Dtype | None = None
     """Of the output; each tensor keeps the base's (else the first model's) where it is None."""
     tokenizer: str = "same"
-    """``"same"``: all models must have the same; else the model whose tokenizer is taken."""
+    """``"same"``: all models must have the same; ``"union"``: the tokens of all; else the model
+    whose tokenizer is taken."""
     compat: Literal["none", "mergekit"] = "none"
     """``"mergekit"``: rounding of counts and rescaling as mergekit 0.1.5 has them."""
     seed: int = 0
@@ -237,5 +240,5 @@ def _anchored(recipe: Recipe, folder: Path) -> Recipe:
             for part in recipe.slices
         ),
         base=None if recipe.base is None else at(recipe.base),
-        tokenizer=recipe.tokenizer if recipe.tokenizer == "same" else at(recipe.tokenizer),
+        tokenizer=recipe.tokenizer if recipe.tokenizer in {"same", UNION} else at(recipe.tokenizer),
     )

@@ -23,10 +23,11 @@ from zhufeng.base import (
     write_durable,
 )
 from zhufeng.fusion.merge._card import Lineage, beside_weights, lineage_of
-from zhufeng.fusion.merge._group import CHUNK, Group, Workspace
+from zhufeng.fusion.merge._group import CHUNK, Group, Load, Workspace
 from zhufeng.fusion.merge._laws import LAWS
 from zhufeng.fusion.merge._plan import Part, Plan, Task, plan
 from zhufeng.fusion.merge._recipe import Recipe
+from zhufeng.fusion.merge._united import UnitedRows
 from zhufeng.fusion.tensors import TensorReader, TensorWriter, draft_key, drafted, dtype_bytes
 
 VERSION = 2
@@ -63,7 +64,8 @@ def run(recipe: Recipe, out: Path, *, threads: int | None = None) -> Lineage:
     """
     settled = plan(recipe)
     _check(settled)
-    key = draft_key(VERSION, to_json(settled.recipe), [model.tensors for model in settled.models])
+    what = [to_json(settled.recipe), settled.tokens and settled.tokens.sha256]
+    key = draft_key(VERSION, what, [model.tensors for model in settled.models])
     with drafted(out, key) as draft:
         try:
             return _fill(settled, draft, key, threads or settled.threads)
@@ -92,7 +94,7 @@ def _fill(settled: Plan, folder: Path, key: str, threads: int) -> Lineage:
         waiting = sorted(settled.tasks, key=lambda task: -task.spec.bytes)
         waiting = [task for task in waiting if task.spec.name not in writer.finished]
         with _one_torch_thread(), ThreadPoolExecutor(threads, "merge") as pool:
-            merger = _Merger(settled.recipe, readers, writer)
+            merger = _Merger(settled, readers, writer)
             try:
                 futures = [pool.submit(merger.merge, task) for task in waiting]
                 for future in track(as_completed(futures), "merging tensors", len(futures)):
@@ -128,8 +130,9 @@ class _Own(threading.local):
 class _Merger:
     """Makes tensors; any number of threads may use one."""
 
-    def __init__(self, recipe: Recipe, readers: list[TensorReader], writer: TensorWriter) -> None:
-        self.recipe, self.readers, self.writer = recipe, readers, writer
+    def __init__(self, settled: Plan, readers: list[TensorReader], writer: TensorWriter) -> None:
+        self.recipe, self.tokens = settled.recipe, settled.tokens
+        self.readers, self.writer = readers, writer
         self._own = _Own()
 
     def merge(self, task: Task) -> None:
@@ -173,7 +176,7 @@ class _Merger:
             shape=task.spec.shape,
             count=len(task.inputs),
             has_base=task.base is not None,
-            load=lambda number, start, into: sources[number].load(start, into),
+            load=self._united(task, sources) if task.united else _as_they_are(sources),
             shared=task.shared,
             each=task.each,
             seeds=tuple(
@@ -185,6 +188,24 @@ class _Merger:
             dtype=torch.float64 if "F64" in dtypes else torch.float32,
             workspace=space,
         )
+
+    def _united(self, task: Task, sources: list[_Tensor]) -> Load:
+        """From the sources on the union of tokens."""
+        assert self.tokens is not None
+        for source in sources:
+            source.scan()
+        numbers = [part.source for part in task.parts]
+        based = self.recipe.base is not None and 0 in numbers  # it is the first of all models
+        return UnitedRows(
+            own=[self.tokens.own[number] for number in numbers],
+            own_rows=_as_they_are(sources),
+            width=math.prod(task.spec.shape[1:]),
+            base=numbers.index(0) if based else None,
+        ).load
+
+
+def _as_they_are(sources: list[_Tensor]) -> Load:
+    return lambda number, start, into: sources[number].load(start, into)
 
 
 class _Tensor:
@@ -210,6 +231,13 @@ class _Tensor:
             self._hash.update(view)
             self._hashed += size
         return raw
+
+    def scan(self) -> None:
+        """Read all of it once: for its digest, and for what is not finite."""
+        dtype = torch.float64 if self._info.dtype == "F64" else torch.float32
+        for start in range(0, self._info.elements, CHUNK):
+            size = min(CHUNK, self._info.elements - start)
+            self.load(start, self._space.take("scanned", size, dtype))
 
     def load(self, start: int, into: Tensor) -> None:
         """Fill `into` from its elements from `start` on."""

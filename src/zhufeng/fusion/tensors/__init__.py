@@ -8,6 +8,7 @@ from zhufeng.fusion.tensors._draft import draft_key, drafted
 from zhufeng.fusion.tensors._folder import (
     INDEX,
     SINGLE,
+    TOKEN_ROWS,
     TOKENIZER_FILES,
     TensorFolder,
     open_tensors,
@@ -23,6 +24,7 @@ __all__ = [
     "JOURNAL",
     "SINGLE",
     "TOKENIZER_FILES",
+    "TOKEN_ROWS",
     "Layout",
     "TensorFolder",
     "TensorInfo",

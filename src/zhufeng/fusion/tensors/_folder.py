@@ -22,6 +22,11 @@ TOKENIZER_FILES = (
     "merges.txt",
     "chat_template.jinja",
 )
+TOKEN_ROWS = (
+    *("embedding.weight", "head.weight"),
+    *("model.embed_tokens.weight", "lm_head.weight", "lm_head.bias"),
+)
+"""Tensors with a row a token, as the one decoder names them, and as most families do."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 

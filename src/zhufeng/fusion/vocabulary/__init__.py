@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         plan_rows,
     )
     from zhufeng.fusion.vocabulary._union import United, unite_tokenizers
-    from zhufeng.fusion.vocabulary._unite import unite
+    from zhufeng.fusion.vocabulary._unite import resized, tokenizer_files, unite
 
 __getattr__ = lazy_names(
     __name__,
@@ -34,6 +34,8 @@ __getattr__ = lazy_names(
         "pieces": "_rows",
         "plan_rows": "_rows",
         "read_vocabulary": "_read",
+        "resized": "_unite",
+        "tokenizer_files": "_unite",
         "unite": "_unite",
         "unite_tokenizers": "_union",
     },
@@ -52,6 +54,8 @@ __all__ = [
     "pieces",
     "plan_rows",
     "read_vocabulary",
+    "resized",
+    "tokenizer_files",
     "unite",
     "unite_tokenizers",
 ]

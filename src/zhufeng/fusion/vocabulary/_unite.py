@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zhufeng.base import InputError, read_json, shown, track, write_durable
 from zhufeng.fusion.tensors import (
+    TOKEN_ROWS,
     TensorFolder,
     TensorReader,
     TensorSpec,
@@ -33,9 +34,6 @@ VERSION = 2
 """Of what is written: a draft of another version is not taken up."""
 
 CONFIG = "config.json"
-# Rows a token: as the one decoder names them, and as most families do.
-_MATRICES = ("embedding.weight", "head.weight", "model.embed_tokens.weight", "lm_head.weight")
-_ROWS = (*_MATRICES, "lm_head.bias")
 _SIZES = ("vocabulary", "vocab_size")
 _DTYPES = {
     "F64": torch.float64,
@@ -65,7 +63,7 @@ class _Source:
     @property
     def by_token(self) -> list[str]:
         """Its tensors with a row a token."""
-        return [name for name in _ROWS if name in self.tensors.tensors]
+        return [name for name in TOKEN_ROWS if name in self.tensors.tensors]
 
 
 def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[str, int]]:
@@ -109,13 +107,13 @@ def unite(folders: Sequence[Path], out: Path, base: int = 0) -> dict[str, dict[s
 def _source(folder: Path, vocabulary: Vocabulary, union: United) -> _Source:
     tensors = open_tensors(folder)
     config = read_json(folder / CONFIG)
-    rows = [tensors.tensors[name] for name in _ROWS if name in tensors.tensors]
+    rows = [tensors.tensors[name] for name in TOKEN_ROWS if name in tensors.tensors]
     fits = rows and isinstance(config, dict) and len({info.shape[:1] for info in rows}) == 1
     floats = all(info.dtype in _DTYPES for info in rows)
     if not fits or not floats or len(rows[0].shape) != 2:  # noqa: PLR2004
         raise InputError(
             f"{folder} cannot be brought to another vocabulary",
-            expected=f"a configuration, and matrices of floats called {' or '.join(_MATRICES)}",
+            expected=f"a configuration, and floats called {' or '.join(TOKEN_ROWS)}, a row a token",
             came=", ".join(f"{info.name} {list(info.shape)}" for info in rows) or "none of them",
             do="bring the model to the one architecture first: zhufeng fuse unify",
         )
@@ -145,15 +143,12 @@ def _bring(source: _Source, union: United, base: Path, folder: Path) -> None:
     for path in sorted(source.tensors.folder.iterdir()):
         if path.is_file() and path.suffix in _SUFFIXES and _belongs(path):
             shutil.copyfile(path, folder / path.name)
-    for name in _SPOKEN:
-        if (base / name).is_file():
-            shutil.copyfile(base / name, folder / name)
-    _forget_numbers(folder / _SPOKEN[0])
-    write_durable(folder / TOKENIZER, json.dumps(union.data, ensure_ascii=False).encode())
+    for name, data in tokenizer_files(union, base).items():
+        write_durable(folder / name, data)
     for name in reversed(_NUMBERED):
         if (source.tensors.folder / name).is_file():
             table = _renumbered(read_json(source.tensors.folder / name), source, union)
-            _write_json(folder / name, table)
+            write_durable(folder / name, _spelt(table))
 
 
 def _belongs(path: Path) -> bool:
@@ -162,26 +157,43 @@ def _belongs(path: Path) -> bool:
     return path.name not in own and not path.name.endswith(".index.json")
 
 
-def _forget_numbers(path: Path) -> None:
-    """Let a ``tokenizer_config.json`` say nothing of added tokens: ``tokenizer.json`` does."""
-    table = read_json(path) if path.is_file() else None
-    if isinstance(table, dict) and table.pop("added_tokens_decoder", None) is not None:
-        _write_json(path, table)
+def tokenizer_files(union: United, base: Path) -> dict[str, bytes]:
+    """What stands beside weights on a union, by name.
+
+    Args:
+        union: the united tokenizer.
+        base: the folder of its base, of which the union has how text is made of tokens.
+    """
+    files = {name: (base / name).read_bytes() for name in _SPOKEN if (base / name).is_file()}
+    if _SPOKEN[0] in files:
+        table = read_json(base / _SPOKEN[0])
+        # Of added tokens `tokenizer.json` alone speaks.
+        if isinstance(table, dict) and table.pop("added_tokens_decoder", None) is not None:
+            files[_SPOKEN[0]] = _spelt(table)
+    return {**files, TOKENIZER: json.dumps(union.data, ensure_ascii=False).encode()}
 
 
 def _renumbered(value: Any, source: _Source, union: United) -> Any:
     """A configuration with the united vocabulary's size, and the united numbers of its tokens."""
     if not isinstance(value, dict):
         return value
-    table = {}
-    for key, inner in value.items():
-        if key in _SIZES and type(inner) is int:
-            table[key] = union.size
-        elif key.endswith("_token_id"):
-            table[key] = _united_ids(inner, source.given)
-        else:
-            table[key] = _renumbered(inner, source, union)
-    return table
+    table = {
+        key: _united_ids(inner, source.given)
+        if key.endswith("_token_id")
+        else _renumbered(inner, source, union)
+        for key, inner in value.items()
+    }
+    return resized(table, union.size)
+
+
+def resized(value: Any, size: int) -> Any:
+    """A configuration with a vocabulary of `size`."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: size if key in _SIZES and type(inner) is int else resized(inner, size)
+        for key, inner in value.items()
+    }
 
 
 def _united_ids(value: Any, given: NDArray[np.int64]) -> Any:
@@ -192,8 +204,8 @@ def _united_ids(value: Any, given: NDArray[np.int64]) -> Any:
     return int(given[value]) if known else None
 
 
-def _write_json(path: Path, table: Any) -> None:
-    write_durable(path, json.dumps(table, indent=1, ensure_ascii=False).encode() + b"\n")
+def _spelt(table: Any) -> bytes:
+    return json.dumps(table, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _shape(source: _Source, name: str) -> tuple[int, ...]:
