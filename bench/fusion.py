@@ -7,7 +7,8 @@ of 307 million for TIES and DARE-TIES (two models, with a base three).
   in memory, each at the best of its settings, as the median of rounds; ``linear_cold_wall`` and so
   on with files that have to be read from the disk.
 - linear_to_disk_wall: the same until the output has reached the disk, for which mergekit does not
-  wait and we do; linear_cpu: the same in CPU time, of which hashing the sources is a quarter of ours.
+  wait and we do; linear_cpu: the same in CPU time, of which hashing the sources is a quarter of
+  ours.
 - linear_over_floor: our time over that of reading all inputs and writing the output once, to the
   disk.
 - peak_gb: the largest memory of our process, over all of these.
