@@ -14,22 +14,16 @@ batches.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from convergence_runs import store
 from convergence_runs.plan import every_run
 from convergence_runs.probe import Probe, kind
 from convergence_runs.training import Result
-
-_ROOT = Path(__file__).parents[1]
+from earlier import both
 
 
 def carried(results: Mapping[str, Result], before: Probe, after: Probe) -> dict[str, Result]:
@@ -58,15 +52,9 @@ def says_the_same(before: Any, after: Any) -> bool:
 
 def main(commit: str) -> int:
     """Carry over what can be; returns how many results count for nothing after it."""
-    with tempfile.TemporaryDirectory(prefix="zhufeng-earlier-") as name:
-        earlier = Path(name) / "earlier"
-        git = ("git", "-C", str(_ROOT), "worktree")
-        subprocess.run((*git, "add", "--detach", "--quiet", earlier, commit), check=True)
-        try:
-            with ThreadPoolExecutor() as pool:
-                before, after = pool.map(_probed, (earlier, _ROOT))
-        finally:
-            subprocess.run((*git, "remove", "--force", earlier), check=True)
+    before, after = (
+        Probe(**told) for told in both(commit, "convergence_runs.probe", list(store.read()))
+    )
     results = carried(store.read(), before, after)
     store.write(results)
     lost = [key for key, own in results.items() if own["identity"] != after.identities.get(key)]
@@ -74,19 +62,6 @@ def main(commit: str) -> int:
         print(f"counts for nothing: {key}")
     print(f"{len(results) - len(lost)} results count, {len(lost)} do not")
     return len(lost)
-
-
-def _probed(root: Path) -> Probe:
-    paths = os.pathsep.join((str(root / "src"), str(root / "bench")))
-    done = subprocess.run(
-        (sys.executable, "-m", "convergence_runs.probe"),
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        input=json.dumps(list(store.read())),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return Probe(**json.loads(done.stdout))
 
 
 if __name__ == "__main__":
