@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from zhufeng.cli import main
 
+# Tests fork: a child of a process whose torch has a pool of threads waits for that pool for ever.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The same draws every time, so that a change is judged by what it changes; `make soak` draws anew.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("anew", derandomize=False, deadline=None)

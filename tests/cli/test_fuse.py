@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import Answer
 from tests.fusion.ledger.samples import filled
 from tests.fusion.merge.folders import random_weights, write_model
-from tests.fusion.mix.tiny import byte_level, write_member
+from tests.fusion.mix.tiny import byte_level, letters, write_member
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from zhufeng.fusion.ledger import audit
@@ -130,6 +130,40 @@ def test_members_are_scored_into_a_run(zhufeng: Call, tmp_path: Path) -> None:
     (stage,) = json.loads(answer.out)["stages"]
     assert stage["figures"]["mixture_bpb"] > 0
     assert (tmp_path / "run" / "index.html").exists()
+
+
+def test_models_that_cannot_say_a_text_are_a_table_without_them(
+    zhufeng: Call, tmp_path: Path
+) -> None:
+    """Two models whose folders differ after a dot, and a text whose letters neither has."""
+    for seed, name in enumerate(("m-0.5B", "m-0.6B")):
+        write_member(tmp_path / name, letters(["a", "b", "\n"]), seed)
+    (tmp_path / "text.txt").write_text("中文\n\n山\n" * 40)
+    members = [tmp_path / name for name in ("m-0.5B", "m-0.6B")]
+    given = ("--texts", tmp_path / "text.txt", "-o", tmp_path / "run", "--json")
+    answer = zhufeng("fuse", "score", *members, *given)
+    assert answer.code == 0, answer.err
+    table = json.loads((tmp_path / "run" / "fuse" / "table.json").read_text())
+    assert table["bits_per_byte"]["m-0.5B"] == [None, None]
+
+
+def test_bad_input_of_distil_leaves_nothing(zhufeng: Call, tmp_path: Path) -> None:
+    write_member(tmp_path / "m", byte_level(), 0)
+    (tmp_path / "text.txt").write_text("a")
+    (tmp_path / "members.toml").write_text('[[member]]\nname = "m"\nfolder = "m"\n')
+    (tmp_path / "distil.toml").write_text(
+        'tokenizer = "m/tokenizer.json"\n[student]\nvocabulary = 300\nlayers = 1\nwidth = 16\n'
+        "heads = 2\nff_width = 24\n"
+    )
+    files = [tmp_path / name for name in ("distil.toml", "text.txt")]
+    members = ("--members", tmp_path / "members.toml")
+    inside = zhufeng("fuse", "distil", *files, *members, "-o", tmp_path / "m" / "out")
+    assert (inside.code, "lies in the folder of a member" in inside.err) == (2, True)
+    short = zhufeng("fuse", "distil", *files, *members, "-o", tmp_path / "out")
+    assert (short.code, "the corpus is too small" in short.err) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("m", "text.txt", "members.toml", "distil.toml")
+    }
 
 
 def test_a_ledger_is_audited_and_shared(zhufeng: Call, tmp_path: Path) -> None:

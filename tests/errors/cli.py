@@ -11,6 +11,7 @@ from tests.errors.case import case
 from zhufeng.base import InputError
 from zhufeng.cli import _main
 from zhufeng.cli.demo import demo
+from zhufeng.cli.fuse import check_apart
 from zhufeng.cli.run import split_setting
 from zhufeng.cli.trace import trace
 
@@ -83,3 +84,13 @@ def trace_of_no_module(tmp: Path, _: Patch) -> None:
 @case("--since is not a day", "YYYY-MM-DD", "yesterday", "spell it so")
 def no_day(folder: Path, patch: Patch) -> None:
     refused(patch, ["fuse", "ledger", str(folder), "--since", "yesterday"])
+
+
+@case(
+    "TMP/m/out lies in the folder of a member",
+    "a folder apart from the models",
+    "one in TMP/m",
+    "name another --output",
+)
+def an_output_within_a_member(tmp: Path, _: Patch) -> None:
+    check_apart(tmp / "m" / "out", [tmp / "m"])

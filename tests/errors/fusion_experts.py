@@ -84,3 +84,18 @@ def a_list_for_a_configuration(folder: Path, _: Patch) -> None:
     places = [write_model(folder / name, random_weights(1)) for name in "ab"]
     (folder / "b" / "config.json").write_text("[1]")
     auto(places)
+
+
+@case(
+    "b has lost its weights",
+    "finite numbers",
+    "others in model.layers.0.mlp.down_proj.weight",
+    "take a checkpoint from before its training diverged",
+)
+def weights_that_have_diverged(folder: Path, _: Patch) -> None:
+    weights = random_weights(1)
+    places = [write_model(folder / "a", weights)]
+    places.append(
+        write_model(folder / "b", {name: one * float("nan") for name, one in weights.items()})
+    )
+    auto(places)

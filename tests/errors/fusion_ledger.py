@@ -177,6 +177,17 @@ def a_wrong_hash(_: Path, __: Patch) -> None:
     read_keys(None, {"ZHUFENG_SERVE_KEYS": "me sha256:ABC"})
 
 
+@case(
+    "TMP/keys holds no key",
+    "a line with a name and a key: without one everybody may ask",
+    "empty lines and comments",
+    "add a key, or leave the file out where everybody may ask",
+)
+def keys_that_are_comments(tmp: Path, _: Patch) -> None:
+    (tmp / "keys").write_text("# me secret\n\n")
+    read_keys(tmp / "keys", {})
+
+
 @case("TMP/keys, line 2 is not a key", KEY_LINE, "a name that another key has", CORRECT)
 def two_keys_of_one_name(tmp: Path, _: Patch) -> None:
     (tmp / "keys").write_text(f"me {'x' * 30}\nme {'y' * 30}\n")

@@ -129,6 +129,7 @@ bad_recipe(
 )
 bad_recipe("a_flag_for_a_weight", "weight: a number", parameters={"weight": True})
 bad_recipe("a_number_for_a_flag", "normalize: true or false", parameters={"normalize": 1.0})
+bad_recipe("a_weight_beyond_fp32", "weight in [-1e+09, 1e+09]", parameters={"weight": 1e308})
 bad_recipe("no_value", "at least one value", parameters={"weight": []})
 
 
@@ -192,6 +193,18 @@ def models_of_different_depth(tmp: Path, _: Patch) -> None:
     write_model(tmp / "a", random_weights(0, layers=1))
     write_model(tmp / "b", random_weights(1, layers=2))
     linear(tmp, "a", "b")
+
+
+@case(
+    "the models cannot be merged",
+    "models of one family, with the same tensors",
+    "b, whose tokenizer is to be taken, has none",
+    "correct the recipe, or take other models",
+)
+def a_tokenizer_that_is_not_there(tmp: Path, _: Patch) -> None:
+    for seed, name in enumerate("ab"):
+        write_model(tmp / name, random_weights(seed))
+    linear(tmp, "a", "b", tokenizer=str(tmp / "b"))
 
 
 @case(

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models
 from tests.errors.case import case
 from tests.fusion.mix.tiny import letters, write_member
 from zhufeng.base import parse
-from zhufeng.fusion.mix import MemberSpec, Mixture, open_member, score_texts, split
+from zhufeng.fusion.mix import Member, MemberSpec, Mixture, open_member, score_texts, split
 
 Patch = pytest.MonkeyPatch
 
@@ -20,7 +20,7 @@ def spec(**keys: Any) -> MemberSpec:
     return parse(MemberSpec, {"name": "a", **keys}, "f")
 
 
-def opened(folder: Path, **keys: Any) -> object:
+def opened(folder: Path, **keys: Any) -> Member:
     return open_member(MemberSpec(name="a", folder=str(folder), **keys))
 
 
@@ -37,6 +37,21 @@ def neither_folder_nor_url(_: Path, __: Patch) -> None:
 @case("f is not usable", "a url like http://localhost:8000/v1", "*", "correct it in f")
 def a_url_of_a_file(_: Path, __: Patch) -> None:
     spec(url="file:///etc/passwd", model="m")
+
+
+def bad_url(name: str, url: str) -> None:
+    def act(_: Path, __: Patch) -> None:
+        spec(url=url, model="m")
+
+    act.__name__ = name
+    case("f is not usable", "a url like http://localhost:8000/v1", "*", "correct it in f")(act)
+
+
+bad_url("a_url_of_an_empty_label", "http://.example/v1")
+bad_url("a_url_of_a_long_label", f"http://{'a' * 70}.example/v1")
+bad_url("a_url_of_half_an_address", "http://[::1/v1")
+bad_url("a_url_of_no_port", "http://localhost:http/v1")
+bad_url("a_url_with_a_path_beyond_ascii", "http://localhost/中")
 
 
 @case(
@@ -69,19 +84,30 @@ def an_end_for_a_server(_: Path, __: Patch) -> None:
     spec(url="http://localhost/v1", model="m", end="</s>")
 
 
-@case("f is not usable", "a context of at least 4", "*", "correct it in f")
+CONTEXT = "a context of 4 to 1,048,576"
+
+
+@case("f is not usable", CONTEXT, "*", "correct it in f")
 def a_context_of_nothing(_: Path, __: Patch) -> None:
     spec(folder="x", context=0)
 
 
-@case(
-    "f is not usable",
-    "a finite timeout_s above 0, and at least one of attempts",
-    "*",
-    "correct it in f",
-)
+@case("f is not usable", CONTEXT, "*", "correct it in f")
+def a_context_beyond_every_memory(_: Path, __: Patch) -> None:
+    spec(folder="x", context=10**15)
+
+
+TIME = "a timeout_s above 0, of a day at most, and at least one of attempts"
+
+
+@case("f is not usable", TIME, "*", "correct it in f")
 def no_time_to_answer(_: Path, __: Patch) -> None:
     spec(folder="x", timeout_s=0.0)
+
+
+@case("f is not usable", TIME, "*", "correct it in f")
+def all_time_to_answer(_: Path, __: Patch) -> None:
+    spec(folder="x", timeout_s=1e10)
 
 
 @case(
@@ -141,6 +167,18 @@ def far() -> Mixture:
 def nobody_answers(_: Path, patch: Patch) -> None:
     patch.delenv("NO_SUCH_KEY", raising=False)
     far().score("a")
+
+
+@case(
+    "no member answers",
+    "one at least",
+    "far: no usable key in the environment variable NO_SUCH_KEY",
+    "see to their servers, and to the variables with their keys",
+)
+def only_who_has_no_weight_answers(folder: Path, patch: Patch) -> None:
+    patch.delenv("NO_SUCH_KEY", raising=False)
+    near = opened(write_member(folder / "m", letters(["a"]), 1))
+    Mixture([*far().members, near], prior=[1, 0]).score("a")
 
 
 @case(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+from carry_over_fusion import carried
 from fusion_union import measure, rows, store
 from fusion_union.campaign import results_of
 from fusion_union.documents import (
@@ -35,6 +36,7 @@ from fusion_union.identity import identity
 from fusion_union.router import Router
 from fusion_union.settings import FULL, MEMBERS, OVERLAP, QUICK, SEEDS, Size
 from fusion_union.split import MIXED, ROUTER_SHARE, SETS, Split, divide
+from fusion_union_probe import Probe
 from near_duplicates import similar_pairs
 from zhufeng.base import InputError
 
@@ -321,6 +323,16 @@ def test_results_of_other_code_count_for_nothing(
     assert identity(FULL) != identity(QUICK)
 
 
+def test_results_are_carried_over_to_code_that_makes_the_same_short_table() -> None:
+    results = {0: result(mixture=1.0)}
+    rows = {"mixture": {"mixed": 2.0}}
+    before = Probe(identity="old", own={"rows.py": "1"}, rows=rows)
+    after = Probe(identity="new", own={"rows.py": "1"}, rows=rows)
+    assert carried(results, before, after) == {0: {**results[0], "identity": "new"}}
+    assert not carried(results, before, {**after, "rows": {"mixture": {"mixed": 2.0000001}}})
+    assert not carried(results, before, {**after, "own": {"rows.py": "2"}})
+
+
 def test_a_full_run_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,14 +343,15 @@ def test_a_full_run_goes_on_where_it_was_stopped(
         asked.append((size.name, seeds))
         if len(asked) == 3:
             raise KeyboardInterrupt
-        made = result(mixture=float(seeds[0]))
-        return {seeds[0]: {**made, "identity": identity(size)}}
+        return {
+            seed: {**result(mixture=float(seed)), "identity": identity(size)} for seed in seeds
+        }
 
     monkeypatch.setattr(sys.modules[measure.__module__], "results_of", results_of)
     with pytest.raises(KeyboardInterrupt):
         measure(quick=False, seed=0)
     full = measure(quick=False, seed=0).figures
-    assert asked == [("full", [seed]) for seed in (0, 1, 2, 2, 3, 4)]
+    assert asked == [("full", seeds) for seeds in ([0, 1], [2, 3], [4], [4])]
     assert (full["mixture_bpb"].value, full["mixture_bpb"].runs) == (2.0, len(SEEDS))
     quick = measure(quick=True, seed=7).figures
     assert asked[-1] == ("quick", [7])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -180,13 +181,29 @@ def distil(
     teachers = [room.open_teacher(one, settings.teacher) for one in named]
     found = expand([text, *texts], Path.cwd(), Files(endings=room.ENDINGS), "texts")
     corpus = room.CorpusFiles([source.local() for source in found])
-    output.mkdir(parents=True, exist_ok=True)
+    check_apart(output, [Path(one.folder) for one in named if one.folder is not None])
     result = room.distil(settings, teachers, corpus, output.resolve(), seed)
     if talk.json:
         emit_json(to_json(result))
     else:
         emit(room.distil_table(result) + f"\n\n{output}\n")
     return 0
+
+
+def check_apart(output: Path, members: Sequence[Path]) -> None:
+    """Refuse an output in a member's folder: it would make another member of it.
+
+    Raises:
+        InputError: it lies in one.
+    """
+    for member in members:
+        if output.resolve().is_relative_to(member.resolve()):
+            raise InputError(
+                f"{output} lies in the folder of a member",
+                expected="a folder apart from the models",
+                came=f"one in {member}",
+                do="name another --output",
+            )
 
 
 def _anchored(table: dict[str, Any], config: Path) -> dict[str, Any]:

@@ -48,6 +48,15 @@ def test_what_was_learned_alike_is_averaged(tmp_path: Path) -> None:
     assert (pair.likeness.deltas or 0.0) > 0.9
 
 
+def test_a_quantised_base_is_not_compared(tmp_path: Path) -> None:
+    whole = {name: torch.zeros(one.shape, dtype=torch.int8) for name, one in BASE.items()}
+    pair = advice(tmp_path, tuned(1), tuned(2), base=write_model(tmp_path / "base", whole))
+    assert pair.way == "merge"
+    assert pair.likeness is not None
+    assert pair.likeness.deltas is None
+    assert any("base has other shapes or is quantised" in reason for reason in pair.reasons)
+
+
 def test_strangers_of_one_shape_are_not_merged(tmp_path: Path) -> None:
     pair = advice(tmp_path, random_weights(1), random_weights(2))
     assert pair.way == "mix"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, localcontext
 
 import pytest
@@ -104,3 +105,37 @@ def test_members_failed_in_part_and_an_answer_of_nothing() -> None:
     entry = tally.entry(answer="x", account=None, ended="stop")
     assert entry.member_nanobits == (2 * 10**9, None)
     assert (entry.text_bytes, entry.chunks) == (3, 2)
+
+
+@pytest.mark.parametrize("bits", [math.inf, 1e300])
+def test_what_nobody_can_say_is_given_at_eight_bits_a_byte_and_to_nobody(bits: float) -> None:
+    tally = Tally(["a", "b"])
+    assert tally.add("ab", [1.0, 3.0], [0.5, 0.5]) < 3
+    before = tally.entry(answer="x", account=None, ended="stop")
+    assert tally.add("é", [bits, math.inf], [0.5, 0.5]) == 16.0
+    assert tally.add("", [math.inf, bits], [0.5, 0.5]) == 0.0
+    entry = tally.entry(answer="x", account=None, ended="stop")
+    assert entry.contribution_nanobits == before.contribution_nanobits
+    assert entry.mixture_nanobits == before.mixture_nanobits + 16 * 10**9
+    assert entry.member_nanobits == (None, None)
+
+
+@pytest.mark.parametrize(("own", "gain"), [(0, 8), (-1, 8), (0, 9)])
+def test_no_entry_has_bits_below_0(own: int, gain: int) -> None:
+    def entry() -> Entry:
+        return Entry(
+            answer="x",
+            ended="stop",
+            chunks=1,
+            text_bytes=1,
+            members=("a",),
+            member_nanobits=(own,),
+            contribution_nanobits=(gain * 10**9,),
+            mixture_nanobits=(8 - gain) * 10**9,
+        )
+
+    if (own, gain) == (0, 8):
+        assert entry().gain_nanobits == 8 * 10**9  # certain
+        return
+    with pytest.raises(ValueError, match="bits of at least 0"):
+        entry()

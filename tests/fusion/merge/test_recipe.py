@@ -115,6 +115,10 @@ def test_what_is_not_supported_is_named(tmp_path: Path, text: str, came: str) ->
         "merge_method: linear\nslices: [{sources: [{model: a, layer_range: [3, 1]}]}]",
         "merge_method: slerp\nbase_model: a\nmodels: [{model: a}]",
         "merge_method: linear\nmodels: [{model: a}, {model: a}]",
+        "merge_method: linear\nmodels: [{model: a}, {model: ./b/../a}]",
+        "merge_method: linear\nmodels: [{model: a, parameters: {weight: 1.e+308}}]",
+        "merge_method: linear\nmodels: &a [*a]",
+        "merge_method: linear\nparameters: &a {weight: *a}",
         "? [a, b]\n: 1",
         "\0",
     ],
@@ -122,3 +126,14 @@ def test_what_is_not_supported_is_named(tmp_path: Path, text: str, came: str) ->
 def test_bad_recipes_are_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError):
         read(tmp_path, text)
+
+
+def test_a_folder_has_one_name_however_it_is_spelt(tmp_path: Path) -> None:
+    (tmp_path / "merge.toml").write_text(
+        f'method = "linear"\ntokenizer = "{tmp_path}/a"\n'
+        f'[[models]]\nmodel = "../{tmp_path.name}/a"\n'
+        '[[models]]\nmodel = "b"\n'
+    )
+    recipe = read_recipe(tmp_path / "merge.toml")
+    assert recipe.folders == (str(tmp_path / "a"), str(tmp_path / "b"))
+    assert recipe.tokenizer == str(tmp_path / "a")

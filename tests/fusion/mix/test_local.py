@@ -22,8 +22,8 @@ from tests.fusion.mix.tiny import (
     metaspace,
     write_member,
 )
-from zhufeng.fusion.mix import Member, MemberSpec, Mixture, open_member, split
-from zhufeng.models import read_decoder
+from zhufeng.fusion.mix import Member, MemberError, MemberSpec, Mixture, open_member, split
+from zhufeng.models import read_decoder, write_decoder
 
 Array = NDArray[np.float64]
 TEXT = "".join(SENTENCES) * 2
@@ -218,3 +218,21 @@ def unlikely(seen: Counter[str], law: Array, chunks: Sequence[str]) -> float:
     free = int(cells.sum()) - 1
     assert free >= 2
     return (chi - free) / math.sqrt(2 * free)
+
+
+def test_a_member_whose_weights_are_lost_says_nothing_and_ends_nothing(tmp_path: Path) -> None:
+    write_member(tmp_path / "m", byte_level(), 1)
+    model = read_decoder(tmp_path / "m")
+    with torch.no_grad():
+        model.embedding.weight.fill_(math.nan)
+    write_decoder(tmp_path / "m", model)
+    lost = open_member(MemberSpec(name="m", folder=str(tmp_path / "m")))
+    voice = lost.begin(split("the mountain"))
+    assert voice.bits("") == voice.bits(" stands") == math.inf
+    with pytest.raises(MemberError, match="no probabilities"):
+        voice.propose(np.random.default_rng(0))
+    # Beside one that is whole it is as if it were not there.
+    write_member(tmp_path / "n", byte_level(), 1, 15.0)
+    whole = open_member(MemberSpec(name="n", folder=str(tmp_path / "n")))
+    said = [*Mixture([lost, whole]).generate("the", chunks=5, seed=3)]
+    assert all(one.bits[0] == math.inf for one in said)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import Any
 
@@ -87,6 +90,15 @@ def test_vllm_tells_the_first_token_too_where_one_stands_before_the_text(server:
     np.testing.assert_allclose(bits, [first, *costs(TEXT)[1:]])
 
 
+@pytest.mark.parametrize("text", [TEXT, "aaaaaaaaaa", "the"])
+def test_vllm_without_a_token_before_the_text_tells_nothing_of_the_first(
+    server: Server, text: str
+) -> None:
+    server.answer = vllm(before=False)
+    bits = member(server, dialect="vllm").score(split(text))
+    np.testing.assert_allclose(bits, costs(text))
+
+
 def test_a_token_before_the_text_is_left_out_of_an_echo(server: Server) -> None:
     def answer(body: served.Body) -> Any:
         tokens = ["<s>", *tokens_of(body["prompt"]), "!"]
@@ -112,6 +124,27 @@ def test_parts_of_characters_are_found_again_by_the_next_whole_token(server: Ser
     np.testing.assert_allclose(bits, [8 * math.log(2), 6, 4, 5, 6])
 
 
+def test_a_first_token_of_a_part_of_a_character_costs_all_of_it(server: Server) -> None:
+    tokens = ["\ufffd", "\ufffd", " am"]
+    server.answer = lambda _: told(tokens, [None, -2, -3])
+    chunks = ["珠", " am"]
+    np.testing.assert_allclose(
+        member(server).score(chunks), [24 + 2 / math.log(2), 3 / math.log(2)]
+    )
+    entries = [None, *({"1": {"logprob": -2, "decoded_token": token}} for token in tokens[1:])]
+    server.answer = lambda _: {"choices": [{"prompt_logprobs": entries}]}
+    bits = member(server, dialect="vllm").score(chunks)
+    np.testing.assert_allclose(bits, [24 + 2 / math.log(2), 2 / math.log(2)])
+
+
+def test_a_token_of_no_text_after_a_part_of_a_character_costs_where_it_stands(
+    server: Server,
+) -> None:
+    server.answer = lambda _: told(["a", "\ufffd", "", "\ufffd"], [-1, -2, -3, -4])
+    bits = member(server).score(["a", "珠"]) * math.log(2)
+    np.testing.assert_allclose(bits, [1, 9])
+
+
 BAD = {
     "not json": (b"<html>", "an answer that is not JSON"),
     "deep": (b"[" * 100_000, "an answer that is not JSON"),
@@ -134,6 +167,7 @@ WRONG = {
     "no lists": told("ab", "cd"),
     "numbers for tokens": told([1, 2], [None, -1.0]),
     "another text": told(["x", "y"], [-1.0, -1.0]),
+    "another text after a part of a character": told(["\ufffd", "zzz"], [-1.0, -1.0]),
     "too short": told(["the"], [None]),
     "text for numbers": told(tokens_of(TEXT), ["-1"] * 12),
     "true": told(tokens_of(TEXT), [True] * 12),
@@ -176,6 +210,56 @@ def test_a_slow_server_is_not_waited_for(server: Server) -> None:
     server.answer = lambda _: time.sleep(0.2)
     with pytest.raises(MemberError, match="no answer in time"):
         member(server, timeout_s=0.05, attempts=1).score(["a"])
+
+
+@contextmanager
+def raw(*parts: bytes, every_s: float = 0.0) -> Iterator[Server]:
+    """A server that reads nothing and sends parts of an answer, one after another; then ends."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            one.asked.append({})
+            with suppress(OSError):  # whoever asked has hung up
+                for part in parts:
+                    self.request.sendall(part)
+                    time.sleep(every_s)
+
+    one = Server()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
+        one.url = f"http://127.0.0.1:{listening.server_address[1]}/v1"
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield one
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"HTTP/1.1 200 OK\r\n", *[b"X-A: b\r\n"] * 90],
+        [b"HTTP/1.1 100 Continue\r\n\r\n"] * 90,
+        [b"HTTP/1.1 200 OK\r\n\r\n", *[b" "] * 90],
+    ],
+    ids=["headers", "continue", "body"],
+)
+def test_an_answer_in_drops_is_over_when_its_time_is(parts: list[bytes]) -> None:
+    with raw(*parts, every_s=0.05) as dripping:
+        began = time.monotonic()
+        with pytest.raises(MemberError, match="no answer in time"):
+            member(dripping, timeout_s=0.3, attempts=1).score(["a"])
+        # All drops take 4.5 s.
+        assert time.monotonic() - began < 3
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zhufeng.fusion.mix._http._FIRST_PAUSE_S", 0.001)
+    with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}") as broken:
+        with pytest.raises(MemberError, match="IncompleteRead"):
+            member(broken, attempts=3).score(["a"])
+        assert len(broken.asked) == 3
 
 
 def test_a_busy_server_is_asked_again(server: Server) -> None:

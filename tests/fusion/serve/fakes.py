@@ -34,6 +34,8 @@ class Script:
     step: Callable[[int], None] = lambda place: None
     bits: float = BITS
     """Of its own next chunk; any other costs 20."""
+    end_bits: float | None = None
+    """Of the end, where it is not `bits`."""
     seen: list[str] = field(default_factory=list)
     """Prompts that it was given."""
 
@@ -63,6 +65,8 @@ class ScriptVoice:
         return self._chunks[min(self._place, len(self._chunks) - 1)]
 
     def bits(self, chunk: str) -> float:
+        if chunk == END and self._member.end_bits is not None:
+            return self._member.end_bits
         own = chunk == self._next or not self._heard
         return self._member.bits if own else 20.0
 

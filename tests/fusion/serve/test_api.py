@@ -3,10 +3,12 @@ completions, chat), as written out here; over a real server."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fusion.serve.fakes import BITS, MODEL, Broken, Running, Script, likely, running
@@ -247,7 +249,10 @@ def test_what_changes_nothing_is_taken(server: Running) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"\xff\x00", b"[" * 15_000, b'{"n":' + b"9" * 6000 + b"}"],
+    [
+        *(b"", b"{", b"[]", b"null", b"\xff\x00", b"[" * 15_000, b'{"n":' + b"9" * 6000 + b"}"),
+        b'{"model": "mixture", "prompt": "a", "\\ud800": 1}',
+    ],
     ids=lambda body: str(body[:9]),
 )
 def test_rubbish_is_refused(server: Running, body: bytes) -> None:
@@ -287,6 +292,35 @@ def test_one_member_failing_does_not_fail_the_answer(tmp_path: Path) -> None:
             assert choice["zhufeng"]["contribution_bits"]["broken"] == 0
         assert server.lines()[-1]["member_nanobits"][1] is None
     assert audit(server.ledger).fault is None
+
+
+@pytest.mark.parametrize("bits", [math.nan, -5.0, np.zeros(2), None, "many"], ids=str)
+def test_a_member_that_makes_bits_up_has_failed(tmp_path: Path, bits: Any) -> None:
+    """It would be paid for what it never said."""
+    with running(tmp_path, Script("one", TEXT), Script("broken", TEXT, bits=bits)) as server:
+        (choice,) = server.complete(prompt="a b", max_tokens=4).json["choices"]
+        assert choice["zhufeng"]["failed"] == ["broken"]
+        assert choice["zhufeng"]["contribution_bits"]["broken"] == 0
+    assert audit(server.ledger).fault is None
+
+
+def test_an_end_that_nobody_prices_ends_the_answer(tmp_path: Path) -> None:
+    """As where all members are servers: these tell no probability of an end."""
+    far = Script("far", " one two", end_bits=math.inf)
+    with running(tmp_path, far) as server:
+        (choice,) = server.complete(prompt="a", max_tokens=9, logprobs=1).json["choices"]
+        assert (choice["text"], choice["finish_reason"]) == (" one two", "stop")
+        (line,) = server.lines()
+        assert line["contribution_nanobits"] == [(8 * len("a one two") - 3 * BITS) * 10**9]
+    assert audit(server.ledger).fault is None
+
+
+def test_no_character_of_an_answer_ends_a_line_of_the_stream(tmp_path: Path) -> None:
+    text = " a\u2028b\x85c"
+    with running(tmp_path, Script("one", text)) as server:
+        told = server.complete(prompt="a", max_tokens=9, stream=True)
+    assert len(told.data.decode().splitlines()) == told.data.count(b"\n")
+    assert "".join(event["choices"][0]["text"] for event in told.events) == text
 
 
 def test_all_members_failing_is_told(tmp_path: Path) -> None:

@@ -208,6 +208,37 @@ def test_keys(tmp_path: Path) -> None:
         assert len(server.lines()) == 3
 
 
+def test_a_client_that_leaves_while_it_asks_is_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(tmp_path, Script("one", TEXT)) as server:
+        connection = server.connection()
+        connection.putrequest("POST", "/v1/completions")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "100")
+        connection.endheaders(b'{"mo')
+        time.sleep(0.1)
+        connection.close()
+        time.sleep(0.1)
+        assert server.ask("GET", "/health").status == 200
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+def test_an_answer_that_outlasts_the_server_is_told_in_openai_s_form(tmp_path: Path) -> None:
+    gate = Gate(2)
+    with (
+        running(tmp_path, Script("one", TEXT, gate), drain_s=1) as server,
+        ThreadPoolExecutor(2) as clients,
+    ):
+        asked = clients.submit(server.complete, prompt="a", max_tokens=9)
+        assert gate.reached.wait(30)
+        stopped = clients.submit(server.stop)
+        told = asked.result(30)
+        gate.open.set()
+        stopped.result(30)
+    assert (told.status, told.json["error"]["code"]) == (503, "overloaded")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_this_machine_needs_no_keys(host: str) -> None:
     check_reach(ServeConfig(host=host), Keys({}))

@@ -73,7 +73,7 @@ def auto(folders: Sequence[Path], *, base: Path | None = None, single: bool = Fa
             is to be taught to a student.
 
     Raises:
-        InputError: fewer than two folders, or one that is no model's or is damaged.
+        InputError: fewer than two folders, or one that is no model's, is damaged or has diverged.
     """
     if len(folders) < 2:  # noqa: PLR2004 (a pair)
         raise InputError(
@@ -84,7 +84,7 @@ def auto(folders: Sequence[Path], *, base: Path | None = None, single: bool = Fa
         )
     names = _names(folders)
     members = [open_member(*pair) for pair in zip(folders, names, strict=True)]
-    origin = None if base is None else open_member(base, base.name)
+    origin = None if base is None else open_member(base, _printable(base.resolve().name))
     pairs = [_advise(one, two, origin, single) for one, two in combinations(members, 2)]
     return Advice(members=tuple(member.row for member in members), pairs=tuple(pairs))
 
@@ -93,9 +93,14 @@ def _names(folders: Sequence[Path]) -> list[str]:
     """The folders' own names, their whole paths where two would be the same."""
     names = [folder.resolve().name for folder in folders]
     return [
-        name if names.count(name) == 1 else str(folder)
+        _printable(name if names.count(name) == 1 else str(folder))
         for name, folder in zip(names, folders, strict=True)
     ]
+
+
+def _printable(name: str) -> str:
+    """On one line, but whole: where it is a path, its end tells it apart."""
+    return "".join(one if one.isprintable() else "?" for one in name)
 
 
 def _advise(first: Member, second: Member, base: Member | None, single: bool) -> Pair:
@@ -227,7 +232,7 @@ def _alike(first: Member, likeness: Likeness, base: Member | None) -> Iterator[s
     if base is None:
         yield "name the base to choose among the methods that merge differences from it"
     elif likeness.deltas is None:
-        yield f"{base.name} has other shapes: it is not their base"
+        yield f"{base.name} has other shapes or is quantised: it cannot be compared with them"
     else:
         same = likeness.deltas >= _ALIKE
         learned = "they learned much the same" if same else "what they learned hardly meets"

@@ -6,10 +6,12 @@ different beginnings end in weights as unrelated as two random draws: their cosi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from zhufeng.base import record
+from zhufeng.base import InputError, record, shown
 from zhufeng.fusion.auto._members import Member
 from zhufeng.fusion.auto._weights import FLOATS, read_rows
 
@@ -50,9 +52,13 @@ def compare_rows(first: Member, second: Member, base: Member | None) -> Likeness
     Args:
         first: of the same shapes as `second`.
         second: the other.
-        base: from which both may have been tuned; left out where its shapes differ.
+        base: from which both may have been tuned; left out where its shapes differ or it is
+            quantised.
+
+    Raises:
+        InputError: a sampled row has numbers that are not finite.
     """
-    if base is not None and base.shapes != first.shapes:
+    if base is not None and (base.shapes != first.shapes or set(base.dtypes) - FLOATS.keys()):
         base = None
     names = [name for name in sorted(first.shapes) if _comparable(name, first, second)]
     chosen = [names[i] for i in _spread(len(names), _TENSORS)]
@@ -61,12 +67,12 @@ def compare_rows(first: Member, second: Member, base: Member | None) -> Likeness
     cosines, differences, deltas, count = [], [], [], 0
     for name in chosen:
         wanted = _spread(first.shapes[name][0], _ROWS)
-        one, two = (read_rows(member.weights, name, wanted) for member in (first, second))
+        one, two = (_rows(member, name, wanted) for member in (first, second))
         cosines.append(_cosine(one, two))
         differences.append(float((one - two).norm() / one.norm().clamp_min(1e-300)))
         count += len(wanted)
         if base is not None:
-            origin = read_rows(base.weights, name, wanted)
+            origin = _rows(base, name, wanted)
             deltas.append(_cosine(one - origin, two - origin))
     return Likeness(
         cosine=_mean(cosines),
@@ -74,6 +80,18 @@ def compare_rows(first: Member, second: Member, base: Member | None) -> Likeness
         deltas=_mean(deltas) if deltas else None,
         rows=count,
     )
+
+
+def _rows(member: Member, name: str, wanted: Sequence[int]) -> Tensor:
+    rows = read_rows(member.weights, name, wanted)
+    if not rows.isfinite().all():
+        raise InputError(
+            f"{member.name} has lost its weights",
+            expected="finite numbers",
+            came=f"others in {shown(name)}",
+            do="take a checkpoint from before its training diverged",
+        )
+    return rows
 
 
 def _comparable(name: str, *members: Member) -> bool:

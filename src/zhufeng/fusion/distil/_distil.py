@@ -81,8 +81,8 @@ def distil(
         config: student, schedule and weight.
         teachers: see `open_teacher`.
         texts: a document each; gone through several times, so a sequence or `CorpusFiles`.
-        out: a folder that exists. It gains two artifacts: ``teacher``, which other students may
-            learn from, and ``student``, with the canonical folders ``model``,
+        out: a folder, made if it is not there. It gains two artifacts: ``teacher``, which other
+            students may learn from, and ``student``, with the canonical folders ``model``,
             ``baselines/corpus-alone`` and ``baselines/equal-compute`` in it.
         seed: of weights and order.
 

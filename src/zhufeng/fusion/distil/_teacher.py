@@ -107,7 +107,8 @@ def teach(
         config: what they are asked.
         teachers: the members of the mixture; at first each counts alike.
         texts: a document each; gone through twice, so a sequence or `CorpusFiles`.
-        out: the artifact; its parent must exist. ``part-NNNNN.parquet``: see `Answer`.
+        out: the artifact; its parent is made if it is not there. ``part-NNNNN.parquet``: see
+            `Answer`.
         seed: of the run.
 
     Returns:
@@ -136,6 +137,7 @@ def teach(
         seed=seed,
     )
     fill = partial(_fill, panel=_Panel(teachers), pieces=partial(passages, texts, config))
+    out.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(out.parent):
         return make(out, spec, fill, resumes=True, packages=("numpy", "pyarrow"))
 

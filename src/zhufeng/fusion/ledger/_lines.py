@@ -68,6 +68,10 @@ class Entry:
             raise ValueError("chunks and bytes of at least 0")
         if sum(self.contribution_nanobits) != self.gain_nanobits:
             raise ValueError("contributions that add up to the gain")
+        costs = [one for one in self.member_nanobits if one is not None]
+        # The mixture's is what is left of parts that have each been rounded.
+        if self.mixture_nanobits < -len(self.members) or any(one < 0 for one in costs):
+            raise ValueError("bits of at least 0")
 
     @property
     def gain_nanobits(self) -> int:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from zhufeng.fusion.ledger._lines import NANOBITS, TEXT_BITS, Ended, Entry
 
+# What a member holds for less likely than 2 to the minus this, it cannot say.
+_MOST_BITS = 1e6
+
 
 def contributions(
     text_bytes: int, bits: Sequence[float], weights: Sequence[float]
@@ -17,7 +20,8 @@ def contributions(
     8 bits a byte that a text costs whoever knows nothing. A member's part of the gain is its
     responsibility w_i 2^-bits_i / sum_j w_j 2^-bits_j (the posterior that the chunk came from
     it), so that the parts add up to the gain. All are negative where the mixture would have
-    done better to know nothing.
+    done better to know nothing. A chunk that no member can say is given at 8 bits a byte, and
+    nobody contributes.
 
     Args:
         text_bytes: of the chunk in UTF-8.
@@ -32,7 +36,8 @@ def contributions(
     ]
     # Taken relative to the largest: 2^-bits of a long chunk is below the smallest float.
     top = max(exponents)
-    assert math.isfinite(top), "a chunk that no member can say is not said"
+    if top == -math.inf:
+        return (0.0,) * len(bits)
     parts = [2.0 ** (exponent - top) for exponent in exponents]
     total = math.fsum(parts)
     gain = TEXT_BITS * text_bytes + top + math.log2(total)
@@ -51,9 +56,10 @@ class Tally:
     def add(self, chunk: str, bits: Sequence[float], weights: Sequence[float]) -> float:
         """Count one chunk (see `contributions`); returns its bits by the mixture."""
         size = len(chunk.encode())
-        parts = contributions(size, bits, weights)
+        known = [bit if bit < _MOST_BITS else math.inf for bit in bits]
+        parts = contributions(size, known, weights)
         self._text_bytes += size
-        for index, (bit, part) in enumerate(zip(bits, parts, strict=True)):
+        for index, (bit, part) in enumerate(zip(known, parts, strict=True)):
             self._bits[index].append(bit)
             self._contributions[index].append(part)
         return TEXT_BITS * size - math.fsum(parts)

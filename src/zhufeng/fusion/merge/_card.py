@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from zhufeng.base import dump_toml, record, sha256_json, to_json
+from zhufeng.base import dump_toml, record, sha256_json, shown, to_json
 from zhufeng.fusion.merge._models import Model
 from zhufeng.fusion.merge._plan import Plan
 from zhufeng.fusion.merge._recipe import Recipe
@@ -156,6 +156,11 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+def _cell(text: str) -> str:
+    """As one cell of a table in Markdown."""
+    return shown(text).replace("|", "\\|")
+
+
 def _card(lineage: Lineage) -> str:
     recipe, method = lineage.recipe, METHODS[lineage.recipe.method]
     lines = ["---", "tags:", "- merge", "---", "", "# A merge of models", ""]
@@ -163,7 +168,10 @@ def _card(lineage: Lineage) -> str:
     if method.paper:
         lines += [f"Source: {method.paper}.", ""]
     lines += ["| source | licence | SHA-256 of its tensors |", "|---|---|---|"]
-    lines += [f"| {o.name} | {o.licence or 'not known'} | `{o.sha256}` |" for o in lineage.sources]
+    lines += [
+        f"| {_cell(o.name)} | {_cell(o.licence or 'not known')} | `{o.sha256}` |"
+        for o in lineage.sources
+    ]
     lines += [""]
     if lineage.notes:
         lines += [*(f"- {note}" for note in lineage.notes), ""]

@@ -22,7 +22,10 @@ def read_mergekit(path: Path) -> dict[str, Any]:
         import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 (comes with transformers)
 
     try:
-        found = yaml.safe_load(read_text(path, "mergekit's YAML"))
+        loader = yaml.SafeLoader(read_text(path, "mergekit's YAML"))
+        node = loader.get_single_node()
+        # Deeply: what is part of itself is an error then.
+        found: Any = None if node is None else loader.construct_object(node, deep=True)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(
             f"{path} is not YAML",

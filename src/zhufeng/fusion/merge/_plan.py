@@ -188,6 +188,9 @@ class _Planner:
             self._unite()
         elif self.recipe.tokenizer not in self.models:
             self.problems.append("tokenizer names none of the models")
+        elif self.models[self.recipe.tokenizer].tokenizer is None:
+            name = self.models[self.recipe.tokenizer].name
+            self.problems.append(f"{name}, whose tokenizer is to be taken, has none")
 
     def _unite(self) -> None:
         models = self.models.values()

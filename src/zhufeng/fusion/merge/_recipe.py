@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -16,6 +15,8 @@ from zhufeng.fusion.merge._table import METHODS, Method
 Dtype = Literal["float64", "float32", "float16", "bfloat16"]
 
 UNION = "union"
+# Keys of a recipe that hold folders, and those whose tables do.
+_FOLDERS, _OF_MODELS = {"model", "base", "tokenizer"}, {"models", "slices", "sources"}
 
 # What a layer's share of the depth may be: a number, or numbers spread over the layers.
 Scalar = bool | float | tuple[float, ...]
@@ -150,26 +151,27 @@ def _wanted(name: str, method: Method) -> str:
     return f"{count} models for {name}" + (" beside the base" * (method.base == "required"))
 
 
-# The open or closed range that a parameter's numbers must lie in; others are any finite number.
+# The range that a parameter's numbers must lie in; others can be of any size that fp32 can add up.
 _RANGES: Mapping[str, tuple[float, float]] = {
     "density": (0, 1),
     "gamma": (0, 1),
     "epsilon": (0, 0.5),
     "select_topk": (0, 1),
 }
+_MOST = 1e9
 
 
 def _check_setting(name: str, method: Method, key: str, setting: Setting) -> None:
     known = {**method.shared, **method.each}
     if key not in known:
         raise ValueError(f"parameters of {name}: {', '.join(known)}; not '{key}'")
-    low, high = _RANGES.get(key, (-math.inf, math.inf))
+    low, high = _RANGES.get(key, (-_MOST, _MOST))
     for value in _values(setting):
         if isinstance(value, bool) != isinstance(known[key], bool):
             kind = "true or false" if isinstance(known[key], bool) else "a number"
             raise ValueError(f"{key}: {kind}")
-        if not (math.isfinite(value) and low <= value <= high):
-            raise ValueError(f"{key} in [{low}, {high}]" if key in _RANGES else f"a finite {key}")
+        if not low <= value <= high:  # "not a number" neither
+            raise ValueError(f"{key} in [{low:g}, {high:g}]")
 
 
 def _values(setting: Setting) -> Iterator[bool | float]:
@@ -222,23 +224,20 @@ def read_recipe(path: Path) -> Recipe:
     """
     yaml = path.suffix in {".yml", ".yaml"}
     table: Mapping[str, Any] = read_mergekit(path) if yaml else read_toml(path)
-    return _anchored(parse(Recipe, table, str(path)), path.parent)
+    return parse(Recipe, _anchored(table, path.parent), str(path))
 
 
-def _anchored(recipe: Recipe, folder: Path) -> Recipe:
-    def at(model: str) -> str:
-        return str(folder / model)
+def _anchored(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The table with each folder under the one name that it has, so that equal ones are seen."""
 
-    def moved(source: Any) -> Any:
-        return dataclasses.replace(source, model=at(source.model))
+    def at(value: Any, key: str) -> Any:
+        if isinstance(value, list):
+            return [at(inner, key) for inner in value]
+        if isinstance(value, dict) and key in _OF_MODELS:
+            return {name: at(inner, name) for name, inner in value.items()}
+        if not isinstance(value, str) or key not in _FOLDERS:
+            return value
+        own = key == "tokenizer" and value in {"same", UNION}
+        return value if own else os.path.abspath(folder / value)  # noqa: PTH100 (a link keeps its name)
 
-    return dataclasses.replace(
-        recipe,
-        models=tuple(map(moved, recipe.models)),
-        slices=tuple(
-            dataclasses.replace(part, sources=tuple(map(moved, part.sources)))
-            for part in recipe.slices
-        ),
-        base=None if recipe.base is None else at(recipe.base),
-        tokenizer=recipe.tokenizer if recipe.tokenizer in {"same", UNION} else at(recipe.tokenizer),
-    )
+    return {key: at(value, key) for key, value in table.items()}

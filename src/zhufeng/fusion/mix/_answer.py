@@ -215,8 +215,9 @@ def _begun(text: str, stop: str) -> int:
 
 
 def nobody(names: Sequence[str], failures: Sequence[str | None]) -> InputError:
-    """The error when all members fail."""
-    told = "; ".join(f"{name}: {why}" for name, why in zip(names, failures, strict=True))
+    """The error when all members fail, but such as have no weight."""
+    failed = [(name, why) for name, why in zip(names, failures, strict=True) if why is not None]
+    told = "; ".join(f"{name}: {why}" for name, why in failed)
     return InputError(
         "no member answers",
         expected="one at least",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zhufeng.fusion.mix._chunks import class_of, growth, split
-from zhufeng.fusion.mix._member import END, Bits, Draw
+from zhufeng.fusion.mix._member import END, Bits, Draw, MemberError
 from zhufeng.fusion.mix._tape import Tape
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Drawing:
     def _scores(self, wanted: bytes) -> Bits:
         """log P of each next token, moved by noise so that the largest is a fair draw (Gumbel)."""
         row = self._tape.next
+        if row.isnan().any():
+            raise MemberError("it gives no probabilities: its weights hold no finite numbers")
         if not self._ids and self._last != END:
             row = row + self._member.log_ends(growth(self._last))
         scores = row.double().numpy().copy()

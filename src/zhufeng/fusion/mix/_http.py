@@ -8,9 +8,14 @@ import os
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    Request,
+    build_opener,
+)
 
 from zhufeng.base import shown
+from zhufeng.fusion.mix._deadline import deadline
 from zhufeng.fusion.mix._member import MemberError
 from zhufeng.fusion.mix._spec import MemberSpec
 
@@ -69,21 +74,22 @@ def _post(spec: MemberSpec, data: bytes) -> bytes:
     assert spec.url is not None
     # The address is the user's own, and http or https (see MemberSpec).
     request = Request(spec.url.rstrip("/") + "/completions", data, headers)  # noqa: S310
-    until = time.monotonic() + spec.timeout_s
-    with build_opener(_NoRedirect).open(request, timeout=spec.timeout_s) as answer:
-        return _read(answer, until)
+    with deadline(spec.timeout_s) as handlers:
+        opener = build_opener(_NoRedirect, *handlers)
+        with opener.open(request, timeout=spec.timeout_s) as answer:
+            return _read(answer)
 
 
-def _read(answer: Any, until: float) -> bytes:
-    """All of an answer; a timeout of a socket alone does not end one that comes in drops."""
-    parts, size = [], 0
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """All of an answer, if it is not too much."""
+    parts, size, wanted = [], 0, answer.length
     while part := answer.read1(_PIECE_BYTES):
         parts.append(part)
         size += len(part)
         if size > _MOST_BYTES:
             raise MemberError(f"an answer of more than {_MOST_BYTES} bytes")
-        if time.monotonic() > until:
-            raise TimeoutError
+    if wanted is not None and size < wanted:
+        raise http.client.IncompleteRead(b"", wanted - size)
     return b"".join(parts)
 
 

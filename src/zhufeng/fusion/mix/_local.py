@@ -177,7 +177,8 @@ class LocalVoice:
         ended = 0.0
         if self._last != END:
             ended = float((row + self._member.log_ends(growth(self._last))).logsumexp(-1))
-        return max(0.0, (ended - float(row[end])) * _NAT)
+        bits = (ended - float(row[end])) * _NAT
+        return math.inf if math.isnan(bits) else max(0.0, bits)
 
 
 def open_local(name: str, folder: Path, context: int, end: str | None) -> LocalMember:

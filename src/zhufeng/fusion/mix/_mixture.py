@@ -62,12 +62,12 @@ class Mixture:
         with ThreadPoolExecutor(len(self.members)) as threads:
             answers = list(threads.map(asked, self.members))
         failures = tuple(str(one) if isinstance(one, MemberError) else None for one in answers)
-        if None not in failures:
+        prior = np.ones(len(answers)) if self.prior is None else np.array(self.prior, np.float64)
+        prior[[why is not None for why in failures]] = 0.0
+        if not prior.any():
             raise nobody([member.name for member in self.members], failures)
         lost = np.full(len(chunks), np.inf)
         bits = np.stack([lost if isinstance(one, MemberError) else one for one in answers])
-        prior = np.ones(len(bits)) if self.prior is None else np.array(self.prior, np.float64)
-        prior[[why is not None for why in failures]] = 0.0
         weighed = mix(bits, prior.tolist(), forget=self.forget)
         return Mixed(tuple(chunks), bits, weighed.weights, weighed.mixture_bits, failures)
 

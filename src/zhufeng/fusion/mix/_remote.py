@@ -17,11 +17,10 @@ from zhufeng.fusion.mix._spec import MemberSpec
 
 _NAT = 1 / math.log(2)
 _BYTE = 8.0
-# Stands before a text: no text begins with half of a surrogate pair.
-_BEFORE = "\ud800"
 _BROKEN = "\ufffd"
 # Rounding may bring a log-probability above 0, but not far.
 _ABOVE = 1e-3
+_LONGEST_TOKEN = 256  # characters
 _ASK_TOKENS, _MOST_TOKENS = 16, 64
 _SEEDS = 1 << 31
 _ASKED: Mapping[str, dict[str, Any]] = {
@@ -36,7 +35,7 @@ class RemoteMember:
     A token counts to the chunk in which it begins: the server cuts the text by its own rules, and
     its tokens may reach over a chunk's end. So a chunk may cost more than it should and the next
     one less, the beginnings of a text never less than they should. The first token, for which
-    servers tell no probability, costs 8 bits a byte.
+    servers tell no probability, costs 8 bits a byte of its characters.
     """
 
     def __init__(self, spec: MemberSpec) -> None:
@@ -139,18 +138,18 @@ def token_bits(answer: Any, text: str) -> tuple[list[int], Bits]:
     """
     choice = _choice(answer)
     if isinstance(echoed := choice.get("logprobs"), Mapping):
-        spelt, values = _echoed(echoed)
+        starts, values = _echoed(echoed, text)
     elif isinstance(entries := choice.get("prompt_logprobs"), list):
-        spelt, values = _by_token(entries)
+        starts, values = _by_token(entries, text)
     else:
         raise MemberError("an answer without the prompt's log-probabilities")
-    if spelt and values[0] is None and not _is_broken(spelt[0]) and not text.startswith(spelt[0]):
-        spelt, values = spelt[1:], values[1:]
-    starts = _starts(spelt, text)
-    first = starts[1] if len(starts) > 1 else len(text)
-    unknown = bool(starts) and values[0] is None
-    costs = [_BYTE * len(text[:first].encode())] if unknown else []
-    return starts, np.array([*costs, *map(_bits, values[len(costs) : len(starts)])])
+    if starts is None:
+        raise MemberError("log-probabilities of another text")
+    first: list[float] = []
+    if starts and values[0] is None:
+        end = next((start for start in starts if start), len(text))
+        first = [_BYTE * len(text[:end].encode())]
+    return starts, np.array([*first, *map(_bits, values[len(first) : len(starts)])])
 
 
 def _choice(answer: Any) -> Mapping[str, Any]:
@@ -161,19 +160,24 @@ def _choice(answer: Any) -> Mapping[str, Any]:
     return choice
 
 
-def _echoed(table: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
-    """OpenAI: tokens and values, of the echo and then of what it had to add."""
+def _echoed(table: Mapping[str, Any], text: str) -> tuple[list[int] | None, list[Any]]:
+    """OpenAI: where tokens begin, and values; of the echo and then of what it had to add."""
     spelt, values = table.get("tokens"), table.get("token_logprobs")
     if not isinstance(spelt, list) or not isinstance(values, list) or len(spelt) != len(values):
         raise MemberError("no list of tokens with as many log-probabilities")
     if not all(isinstance(one, str) for one in spelt):
         raise MemberError("tokens that are no text")
-    return spelt, values
+    if spelt and values[0] is None and not _is_broken(spelt[0]) and not text.startswith(spelt[0]):
+        spelt, values = spelt[1:], values[1:]
+    return _starts(spelt, text), values
 
 
-def _by_token(entries: Sequence[Any]) -> tuple[list[str], list[Any]]:
-    """vLLM: of each token of the prompt a table of one; nothing of the first."""
-    spelt, values = [_BEFORE], [None]
+def _by_token(entries: Sequence[Any], text: str) -> tuple[list[int] | None, list[Any]]:
+    """vLLM: of each token of the prompt a table of one; nothing of the first, not even its text.
+
+    It stands before the text, or is as much of it as the others leave.
+    """
+    spelt, values = [], []
     for entry in entries[1:]:
         options = list(entry.values()) if isinstance(entry, Mapping) else []
         token = options[0] if len(options) == 1 else None
@@ -181,37 +185,41 @@ def _by_token(entries: Sequence[Any]) -> tuple[list[str], list[Any]]:
             raise MemberError("prompt_logprobs that do not tell one token each")
         spelt.append(token["decoded_token"])
         values.append(token.get("logprob"))
-    return spelt, values
+    for begin in range(min(len(text), _LONGEST_TOKEN) + 1 if entries else 0):
+        starts = _starts(spelt, text, begin)
+        if starts is not None:
+            # Before a part of a character may have stood another one.
+            within = begin or _is_broken("".join(spelt[:1]))
+            return ([0, *starts], [None, *values]) if within else (starts, values)
+    return None, values
 
 
 def _is_broken(token: str) -> bool:
     return _BROKEN in token or token.startswith("bytes:")
 
 
-def _starts(spelt: Sequence[str], text: str) -> list[int]:
-    """Where tokens begin in a text, until it is complete.
+def _starts(spelt: Sequence[str], text: str, place: int = 0) -> list[int] | None:
+    """Where tokens begin in a text from `place` on, until it is complete; None where they do not
+    fit.
 
     Tokens of parts of characters come as replacements: how far such ones reach is told by the
     next token that is whole.
     """
     starts: list[int] = []
-    place, broken = 0, 0
+    broken = 0
     for token in spelt:
         if place == len(text):
             break
-        if _is_broken(token):
-            broken += 1
-        else:
+        if token and not _is_broken(token):
             found = text.find(token, place + bool(broken))
-            if found > place + broken or (found != place and not broken):
-                break
+            if not place <= found <= place + broken:
+                return None
             place, broken = found + len(token), 0
             starts.append(found)
-            continue
-        starts.append(place)
-    if len(text) - place > broken:
-        raise MemberError("log-probabilities of another text")
-    return starts
+        else:
+            broken += bool(token)
+            starts.append(place)
+    return starts if len(text) - place <= broken else None
 
 
 def _bits(value: Any) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,10 @@ from urllib.parse import urlsplit
 
 from zhufeng.base import anchor, record
 
+_CONTEXTS = range(4, (1 << 20) + 1)
+"""From two halves of at least two, to what no model reads yet."""
+_DAY_S = 86_400
+_PLAIN = re.compile(r"[!-~]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -52,11 +55,11 @@ class MemberSpec:
             raise ValueError("for a url, the name of an environment variable in key, never a key")
         if self.end is not None and self.folder is None:
             raise ValueError("end for a folder alone")
-        if self.context < 4:  # noqa: PLR2004 (two halves of at least two)
-            raise ValueError("a context of at least 4")
+        if self.context not in _CONTEXTS:
+            raise ValueError(f"a context of {_CONTEXTS[0]} to {_CONTEXTS[-1]:,}")
         # "Not a number" is neither; and no system waits for ever.
-        if not 0 < self.timeout_s < math.inf or self.attempts < 1:
-            raise ValueError("a finite timeout_s above 0, and at least one of attempts")
+        if not 0 < self.timeout_s <= _DAY_S or self.attempts < 1:
+            raise ValueError("a timeout_s above 0, of a day at most, and at least one of attempts")
 
 
 @record
@@ -79,8 +82,13 @@ class Members:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        host = b""
+    # Beyond the host, what is no ASCII is spelt with percent signs.
+    if not host or parts.scheme not in ("http", "https") or not _PLAIN.fullmatch(parts.path):
         raise ValueError("a url like http://localhost:8000/v1")
     if parts.username is not None or parts.password is not None:
         raise ValueError("no password in the url: name its environment variable in key")

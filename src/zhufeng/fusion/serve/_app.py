@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from zhufeng.base import shown
 from zhufeng.fusion.ledger import Ledger
@@ -140,10 +141,13 @@ class _Counter:
             raise ApiError(415, "Send a JSON object, as 'Content-Type: application/json'.")
         data = bytearray()
         most = self._config.max_request_bytes
-        async for part in request.stream():
-            data += part
-            if len(data) > most:
-                raise ApiError(413, f"A request may have at most {most} bytes.")
+        try:
+            async for part in request.stream():
+                data += part
+                if len(data) > most:
+                    raise ApiError(413, f"A request may have at most {most} bytes.")
+        except ClientDisconnect:
+            raise ApiError(400, "The request ended before its body did.") from None
         return bytes(data)
 
 
@@ -172,6 +176,9 @@ async def _whole(job: Job[Piece | Done], frame: Frame) -> dict[str, Any]:
                 pieces.append(event)
             else:
                 ends.append(event)
+    except asyncio.CancelledError:
+        # Only the server does this, when it stops and has waited for long enough.
+        raise ApiError(503, "The server is stopping; try again later.", code="overloaded") from None
     finally:
         job.leave()
     return frame.whole(pieces, ends)
@@ -214,7 +221,8 @@ def _events(event: Piece | Done, frame: Frame, offsets: dict[int, int]) -> Seque
 
 
 def _event(told: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(told, ensure_ascii=False).encode() + b"\n\n"
+    # As ASCII: some clients end a line at U+2028 and others that JSON leaves as they are.
+    return b"data: " + json.dumps(told).encode() + b"\n\n"
 
 
 async def _refused(_: Request, error: Exception) -> Response:

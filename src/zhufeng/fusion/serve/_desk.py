@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from zhufeng.fusion.serve._errors import ApiError
@@ -27,7 +28,8 @@ class Job(Generic[T]):
 
     def put(self, event: T | Exception) -> None:
         """Hand an event over, from the work's thread."""
-        self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+        with suppress(RuntimeError):  # the server has ended without waiting any longer
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
     async def events(self) -> AsyncIterator[T]:
         """What the work hands over, until it is done.

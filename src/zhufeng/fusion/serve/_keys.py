@@ -43,7 +43,7 @@ def read_keys(path: Path | None, environment: Mapping[str, str] = os.environ) ->
     lines and those that begin with ``#`` are left out.
 
     Raises:
-        InputError: the file cannot be read, or a line is not that.
+        InputError: the file cannot be read or holds no key, or a line is not that.
     """
     sources = {VARIABLE: environment.get(VARIABLE, "")}
     if path is not None:
@@ -56,6 +56,13 @@ def read_keys(path: Path | None, environment: Mapping[str, str] = os.environ) ->
                 if name in digests:
                     raise _unusable(f"{source}, line {number}", "a name that another key has")
                 digests[name] = digest
+    if path is not None and not digests:
+        raise InputError(
+            f"{path} holds no key",
+            expected="a line with a name and a key: without one everybody may ask",
+            came="empty lines and comments",
+            do="add a key, or leave the file out where everybody may ask",
+        )
     return Keys(digests)
 
 

@@ -50,7 +50,8 @@ class PatientMember:
 
     def score(self, chunks: Sequence[str], context: Sequence[str] = ()) -> NDArray[np.float64]:
         """See `Member.score`."""
-        return self._thread().call(lambda: self._member.score(chunks, context))
+        told = self._thread().call(lambda: self._member.score(chunks, context))
+        return _checked(told, (len(chunks),))
 
     def begin(self, context: Sequence[str]) -> Voice:
         """See `Member.begin`."""
@@ -72,10 +73,28 @@ class _PatientVoice:
         return self._thread.call(lambda: self._voice.propose(rng, draw, stub))
 
     def bits(self, chunk: str) -> float:
-        return self._thread.call(lambda: self._voice.bits(chunk))
+        told = self._thread.call(lambda: self._voice.bits(chunk))
+        return float(_checked(told, ()))
 
     def say(self, chunk: str) -> None:
         self._thread.call(lambda: self._voice.say(chunk))
+
+
+def _checked(bits: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Bits that can be counted: income is shared by them, so that no member may make them up.
+
+    Raises:
+        MemberError: they are not numbers of at least 0, or not one a chunk.
+    """
+    try:
+        told = np.asarray(bits, np.float64)
+    except (TypeError, ValueError):
+        raise MemberError("bits that are no numbers") from None
+    if told.shape != shape:
+        raise MemberError(f"bits of shape {told.shape} in place of {shape}")
+    if not (told >= 0).all():  # "not a number" neither
+        raise MemberError("bits that are not numbers of at least 0")
+    return told
 
 
 class _Thread:

@@ -270,10 +270,12 @@ def _validated(kind: type[T], told: dict[str, Any]) -> T:
         error = errors.errors(include_url=False)[0]
     except (ValueError, RecursionError) as other:
         raise ApiError(400, f"The body cannot be read: {brief(other)}.") from None
-    names = [part for part in error["loc"] if isinstance(part, int) or part in told]
-    param = str(error["loc"][0])
+    # What is wrong with the object itself, such as a name that is no Unicode, has no place in it.
+    place_of = error["loc"] or ("body",)
+    names = [part for part in place_of if isinstance(part, int) or part in told]
+    param = str(place_of[0])
     place = shown("".join(f"[{p}]" if isinstance(p, int) else str(p) for p in names) or param)
     if error["type"] == "extra_forbidden":
-        message = f"'{shown('.'.join(map(str, error['loc'])))}' is not a known parameter."
+        message = f"'{shown('.'.join(map(str, place_of)))}' is not a known parameter."
         raise ApiError(400, message, param=shown(param), code="unknown_parameter")
     raise ApiError(400, f"'{place}': {error['msg']}.", param=shown(param))

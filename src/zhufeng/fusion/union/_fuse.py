@@ -136,8 +136,8 @@ def _documents(path: Path, config: FuseConfig, held_out: float) -> Documents:
 
 
 def _names(paths: Sequence[Path], what: str) -> list[str]:
-    """The shortest of their own that a folder can have, too."""
-    names = [path.stem for path in paths]
+    """The shortest of their own that a folder can have, too; of a file, without its ending."""
+    names = [path.name if path.is_dir() else path.stem for path in paths]
     if twice := next((name for name in [*names, MIXED] if [*names, MIXED].count(name) > 1), None):
         raise InputError(
             f"two of the {what} have the name {shown(twice)}",

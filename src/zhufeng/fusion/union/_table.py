@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from zhufeng.fusion.ledger import contributions
 from zhufeng.fusion.mix import Mixed, scores_of
 
@@ -50,7 +48,6 @@ def contributed(documents: Sequence[Mixed]) -> list[float]:
         contributions(len(chunk.encode()), bits.tolist(), weights.tolist())
         for mixed in documents
         for chunk, bits, weights in zip(mixed.chunks, mixed.bits.T, mixed.weights.T, strict=True)
-        if np.isfinite(bits).any()
     ]
     return [sum(one) for one in zip(*parts, strict=True)]
 
