@@ -38,7 +38,13 @@ RATES = (0, 0.001, 0.01, 0.02, 0.05, 0.1)
 PERIODS = (None, 1000, 100, 30, 10)
 _MEMBERS, _CHUNKS, _TEXTS = 3, 1200, 6
 _WORSE, _SPREAD = 3, 3  # bits
-_TITLES = {"linear": "linear", "slerp": "slerp", "ties": "TIES", "dare_ties": "DARE-TIES"}
+_TITLES = {
+    "linear": "linear",
+    "linear_3": "linear, 3 models",
+    "slerp": "slerp",
+    "ties": "TIES",
+    "dare_ties": "DARE-TIES",
+}
 _RIVALS = ("mergekit", "mergekit-async")
 _COLUMNS = (
     *("merge", "sources", "ours, s", "mergekit, s", "wall", "CPU", "to the disk"),
