@@ -343,9 +343,7 @@ def test_a_full_run_goes_on_where_it_was_stopped(
         asked.append((size.name, seeds))
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return {
-            seed: {**result(mixture=float(seed)), "identity": identity(size)} for seed in seeds
-        }
+        return {seed: {**result(mixture=float(seed)), "identity": identity(size)} for seed in seeds}
 
     monkeypatch.setattr(sys.modules[measure.__module__], "results_of", results_of)
     with pytest.raises(KeyboardInterrupt):
