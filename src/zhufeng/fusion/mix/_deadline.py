@@ -76,11 +76,5 @@ class _PlainConnection(http.client.HTTPConnection):
         self._sockets.append(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, sockets: Sockets, *args: Any, **keys: Any) -> None:
-        super().__init__(*args, **keys)
-        self._sockets = sockets
-
-    def connect(self) -> None:
-        super().connect()
-        self._sockets.append(self.sock)
+class _SecureConnection(_PlainConnection, http.client.HTTPSConnection):
+    pass
