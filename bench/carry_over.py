@@ -13,9 +13,6 @@ batches.
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +20,7 @@ from convergence_runs import store
 from convergence_runs.plan import every_run
 from convergence_runs.probe import Probe, kind
 from convergence_runs.training import Result
-from earlier import both
+from earlier import both, carry_over
 
 
 def carried(results: Mapping[str, Result], before: Probe, after: Probe) -> dict[str, Result]:
@@ -65,11 +62,4 @@ def main(commit: str) -> int:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("commit", help="whose code made the results")
-    try:
-        sys.exit(min(main(arguments.parse_args().commit), 1))
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f"nothing is carried over: {error}") from None
+    carry_over(__doc__ or "", main)

@@ -12,12 +12,9 @@ scripts, settings or files have changed, nothing is carried over.
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
-import sys
 
-from earlier import both
+from earlier import both, carry_over
 from fusion_union import store
 from fusion_union.store import Results
 from fusion_union_probe import Probe
@@ -43,11 +40,4 @@ def main(commit: str) -> int:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("commit", help="whose code made the results")
-    try:
-        sys.exit(min(main(arguments.parse_args().commit), 1))
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f"nothing is carried over: {error}") from None
+    carry_over(__doc__ or "", main)

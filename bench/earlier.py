@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,3 +61,20 @@ def _said(root: Path, cache: Path, module: str, asked: object) -> Any:
         check=True,
     )
     return json.loads(done.stdout)
+
+
+def carry_over(about: str, carry: Callable[[str], int]) -> None:
+    """The command of a script that carries results over; exit code 1 where some are lost.
+
+    Args:
+        about: for ``--help``.
+        carry: takes the commit whose code made the results; returns how many are lost.
+    """
+    arguments = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("commit", help="whose code made the results")
+    try:
+        sys.exit(min(carry(arguments.parse_args().commit), 1))
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"nothing is carried over: {error}") from None

@@ -18,7 +18,7 @@ from zhufeng.base._artifacts import (
 )
 from zhufeng.base._cache import cache_folder, cache_root
 from zhufeng.base._code import call_named, code_of, load_named
-from zhufeng.base._errors import InputError, MissingExtraError, needs_extra
+from zhufeng.base._errors import InputError, MissingExtraError, needs_extra, printable
 from zhufeng.base._files import (
     UNFINISHED,
     durable,
@@ -95,6 +95,7 @@ __all__ = [
     "nearest",
     "needs_extra",
     "parse",
+    "printable",
     "read_json",
     "read_manifest",
     "read_text",

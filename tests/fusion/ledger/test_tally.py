@@ -120,22 +120,25 @@ def test_what_nobody_can_say_is_given_at_eight_bits_a_byte_and_to_nobody(bits: f
     assert entry.member_nanobits == (None, None)
 
 
-@pytest.mark.parametrize(("own", "gain"), [(0, 8), (-1, 8), (0, 9)])
-def test_no_entry_has_bits_below_0(own: int, gain: int) -> None:
-    def entry() -> Entry:
-        return Entry(
-            answer="x",
-            ended="stop",
-            chunks=1,
-            text_bytes=1,
-            members=("a",),
-            member_nanobits=(own,),
-            contribution_nanobits=(gain * 10**9,),
-            mixture_nanobits=(8 - gain) * 10**9,
-        )
+def entry_of(own: int, gain: int) -> Entry:
+    """One byte by one member, which cost it `own` nanobits and gained `gain` bits."""
+    return Entry(
+        answer="x",
+        ended="stop",
+        chunks=1,
+        text_bytes=1,
+        members=("a",),
+        member_nanobits=(own,),
+        contribution_nanobits=(gain * 10**9,),
+        mixture_nanobits=(8 - gain) * 10**9,
+    )
 
-    if (own, gain) == (0, 8):
-        assert entry().gain_nanobits == 8 * 10**9  # certain
-        return
+
+def test_what_is_certain_gains_all_its_bits() -> None:
+    assert entry_of(0, 8).gain_nanobits == 8 * 10**9
+
+
+@pytest.mark.parametrize(("own", "gain"), [(-1, 8), (0, 9)])
+def test_no_entry_has_bits_below_0(own: int, gain: int) -> None:
     with pytest.raises(ValueError, match="bits of at least 0"):
-        entry()
+        entry_of(own, gain)

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from zhufeng.base import InputError, record, shown
+from zhufeng.base import InputError, printable, record, shown
 from zhufeng.fusion.auto._members import Member, MemberRow, open_member
 from zhufeng.fusion.auto._samples import Likeness, compare_rows
 from zhufeng.fusion.auto._weights import FLOATS
@@ -84,7 +84,7 @@ def auto(folders: Sequence[Path], *, base: Path | None = None, single: bool = Fa
         )
     names = _names(folders)
     members = [open_member(*pair) for pair in zip(folders, names, strict=True)]
-    origin = None if base is None else open_member(base, _printable(base.resolve().name))
+    origin = None if base is None else open_member(base, printable(base.resolve().name))
     pairs = [_advise(one, two, origin, single) for one, two in combinations(members, 2)]
     return Advice(members=tuple(member.row for member in members), pairs=tuple(pairs))
 
@@ -93,14 +93,9 @@ def _names(folders: Sequence[Path]) -> list[str]:
     """The folders' own names, their whole paths where two would be the same."""
     names = [folder.resolve().name for folder in folders]
     return [
-        _printable(name if names.count(name) == 1 else str(folder))
+        printable(name if names.count(name) == 1 else str(folder))
         for name, folder in zip(names, folders, strict=True)
     ]
-
-
-def _printable(name: str) -> str:
-    """On one line, but whole: where it is a path, its end tells it apart."""
-    return "".join(one if one.isprintable() else "?" for one in name)
 
 
 def _advise(first: Member, second: Member, base: Member | None, single: bool) -> Pair:

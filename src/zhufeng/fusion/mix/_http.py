@@ -8,11 +8,7 @@ import os
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import (
-    HTTPRedirectHandler,
-    Request,
-    build_opener,
-)
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from zhufeng.base import shown
 from zhufeng.fusion.mix._deadline import deadline
